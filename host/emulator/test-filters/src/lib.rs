@@ -1,0 +1,1 @@
+//! The test filters are the examples of this crate.
