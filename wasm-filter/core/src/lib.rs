@@ -1,1 +1,21 @@
-//! The core.
+//! Silverback's pure core.
+//!
+//! No I/O, no clock, no randomness, no threads, no unsafe, no panics: the same code runs in Kong's
+//! workers (`silverback.wasm`), in the translator component (`translator.wasm`) and natively in
+//! tests and tools.
+//!
+//! ```text
+//! resources -> translate -> table -> route -> contract::plan
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod contract;
