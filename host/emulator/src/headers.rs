@@ -1,0 +1,228 @@
+//! An ordered multimap of header names to values, and its wire format.
+
+use std::borrow::Cow;
+
+/// Header names compare without case, values are bytes, order and repetition are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(Cow<'static, [u8]>, Vec<u8>)>);
+
+/// The bytes are not a serialised header map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a serialised header map: a length leaves the {len} bytes given")]
+pub struct MalformedPairs {
+    /// How many bytes there were.
+    pub len: usize,
+}
+
+impl Headers {
+    /// No headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first value of a name.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        let name = name.as_ref();
+        self.0
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_slice())
+    }
+
+    /// All values of a name, in order.
+    pub fn get_all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.0
+            .iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_slice())
+    }
+
+    /// Whether the name is there.
+    pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Adds a value, whatever is there already.
+    pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.0.push((Cow::Owned(name.into()), value.into()));
+    }
+
+    /// [`Headers::add`] for a name that is a constant: it is not copied.
+    pub fn add_static(&mut self, name: &'static [u8], value: impl Into<Vec<u8>>) {
+        self.0.push((Cow::Borrowed(name), value.into()));
+    }
+
+    /// Puts one value in place of all of the name's.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
+        let name = name.as_ref();
+        match self.position(name) {
+            None => self.0.push((Cow::Owned(name.to_vec()), value.into())),
+            Some(first) => {
+                self.0[first].1 = value.into();
+                let mut at = 0;
+                self.0.retain(|(n, _)| {
+                    at += 1;
+                    at - 1 <= first || !n.eq_ignore_ascii_case(name)
+                });
+            }
+        }
+    }
+
+    /// Puts a value in place of the first of the name's; the others stay.
+    pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
+        let name = name.as_ref();
+        match self.position(name) {
+            None => self.0.push((Cow::Owned(name.to_vec()), value.into())),
+            Some(first) => self.0[first].1 = value.into(),
+        }
+    }
+
+    /// Takes all values of a name away and says how many there were.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
+        let name = name.as_ref();
+        let before = self.0.len();
+        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        before - self.0.len()
+    }
+
+    /// Takes the first of the name's values away.
+    pub fn remove_first(&mut self, name: impl AsRef<[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
+        let at = self.position(name.as_ref())?;
+        let (name, value) = self.0.remove(at);
+        Some((name.into_owned(), value))
+    }
+
+    /// All pairs, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_slice()))
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes every pair away.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|(n, _)| n.eq_ignore_ascii_case(name))
+    }
+
+    /// Reads the wire format of [`write_pairs`].
+    pub fn from_pairs(bytes: &[u8]) -> Result<Self, MalformedPairs> {
+        let malformed = MalformedPairs { len: bytes.len() };
+        if bytes.is_empty() {
+            return Ok(Self::new());
+        }
+        let word = |at: usize| -> Result<usize, MalformedPairs> {
+            let end = at.checked_add(4).ok_or(malformed)?;
+            let word: [u8; 4] = bytes
+                .get(at..end)
+                .and_then(|b| b.try_into().ok())
+                .ok_or(malformed)?;
+            Ok(u32::from_le_bytes(word) as usize)
+        };
+        let count = word(0)?;
+        let mut at = count
+            .checked_mul(8)
+            .and_then(|n| n.checked_add(4))
+            .ok_or(malformed)?;
+        if at > bytes.len() {
+            // Before any allocation: the count comes from the guest.
+            return Err(malformed);
+        }
+        let mut field = |len: usize| -> Result<Vec<u8>, MalformedPairs> {
+            let end = at.checked_add(len).ok_or(malformed)?;
+            let field = bytes.get(at..end).ok_or(malformed)?.to_vec();
+            at = end.checked_add(1).ok_or(malformed)?;
+            Ok(field)
+        };
+        let mut headers = Vec::with_capacity(count);
+        for n in 0..count {
+            let name = field(word(4 + n * 8)?)?;
+            let value = field(word(8 + n * 8)?)?;
+            headers.push((Cow::Owned(name), value));
+        }
+        Ok(Self(headers))
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut headers = Self::new();
+        for (name, value) in pairs {
+            headers.add(name.as_ref(), value.as_ref());
+        }
+        headers
+    }
+}
+
+/// Appends pairs in the ABI's format: count, then every name's and value's length, then every
+/// name and value with a NUL after each (all numbers 32-bit little-endian).
+pub(crate) fn write_pairs<'a>(
+    pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    out: &mut Vec<u8>,
+) {
+    let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    out.extend_from_slice(&word(pairs.clone().count()));
+    for (name, value) in pairs.clone() {
+        out.extend_from_slice(&word(name.len()));
+        out.extend_from_slice(&word(value.len()));
+    }
+    for (name, value) in pairs {
+        out.extend_from_slice(name);
+        out.push(0);
+        out.extend_from_slice(value);
+        out.push(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_round_trip() {
+        let headers: Headers = [("a", "1"), ("b", ""), ("a", "2")].into_iter().collect();
+        let mut bytes = Vec::new();
+        write_pairs(
+            headers.0.iter().map(|(n, v)| (n.as_ref(), v.as_slice())),
+            &mut bytes,
+        );
+        assert_eq!(Headers::from_pairs(&bytes), Ok(headers));
+        assert_eq!(Headers::from_pairs(&[]), Ok(Headers::new()));
+        for cut in 1..bytes.len() - 1 {
+            assert!(Headers::from_pairs(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(Headers::from_pairs(&[0xff; 16]).is_err());
+    }
+
+    #[test]
+    fn names_compare_without_case_and_repetition_is_kept() {
+        let mut headers: Headers = [("X-A", "1"), ("b", "2"), ("x-a", "3")]
+            .into_iter()
+            .collect();
+        assert_eq!(headers.get("x-A"), Some(&b"1"[..]));
+        headers.set_first("x-a", "new");
+        assert_eq!(
+            headers.get_all(b"X-A").collect::<Vec<_>>(),
+            [&b"new"[..], b"3"]
+        );
+        headers.set("x-a", "only");
+        assert_eq!(
+            headers.iter().collect::<Vec<_>>(),
+            [(&b"X-A"[..], &b"only"[..]), (b"b", b"2")]
+        );
+        assert_eq!(headers.remove("X-a"), 1);
+    }
+}

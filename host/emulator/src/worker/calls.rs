@@ -1,0 +1,96 @@
+//! HTTP calls that the filter dispatched, and their answers.
+
+use super::Worker;
+use crate::abi::Phase;
+use crate::error::Trap;
+use crate::exchange::Exchange;
+use crate::http_call::{CallResponse, HttpCall, Outstanding, Resumed};
+use crate::instance::Instance;
+
+impl Worker {
+    /// Takes the calls that are to be made. Each must be answered by
+    /// [`Worker::on_http_call_response`], with `None` if it failed.
+    pub fn pending_calls(&mut self) -> Vec<HttpCall> {
+        let Some(state) = self.state_mut() else {
+            return Vec::new();
+        };
+        let new = state
+            .calls
+            .iter_mut()
+            .filter(|outstanding| !outstanding.taken);
+        new.map(|outstanding| {
+            outstanding.taken = true;
+            outstanding.call.clone()
+        })
+        .collect()
+    }
+
+    /// Delivers the answer to a call; `None` stands for a failure, which the filter sees as an
+    /// answer with 0 headers (Kong facts 5). `exchange` is that of the request that made the call,
+    /// `None` if it was the root context. The answer to a call that nobody waits for any more
+    /// (its request is over, or its instance gone) does nothing.
+    pub fn on_http_call_response(
+        &mut self,
+        token: u32,
+        response: Option<CallResponse>,
+        exchange: Option<&mut Exchange>,
+    ) -> Result<Resumed, Trap> {
+        let Some(state) = self.state_mut() else {
+            return Ok(Resumed::default());
+        };
+        let Some(at) = state.calls.iter().position(|o| o.call.token == token) else {
+            return Ok(Resumed::default());
+        };
+        let Outstanding { call, root, .. } = state.calls.remove(at);
+        let response = response.unwrap_or_else(CallResponse::failed);
+        let sizes = (
+            response.headers.len(),
+            response.body.len(),
+            response.trailers.len(),
+        );
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (headers, body, trailers) = (count(sizes.0), count(sizes.1), count(sizes.2));
+        if let Some(state) = self.state_mut() {
+            state.call_response = Some(response);
+            state.resumed = Resumed::default();
+        }
+        let answer = move |instance: &mut Instance, id: u32| match instance
+            .callbacks
+            .http_call_response
+            .clone()
+        {
+            Some(f) => f
+                .call(&mut instance.store, (id, token, headers, body, trailers))
+                .map(|()| 0),
+            None => Ok(0),
+        };
+        let done = match (call.context, exchange) {
+            (Some(id), Some(exchange)) if self.is_open(id) => self
+                .call(id, Phase::CallResponse, exchange, answer)
+                .map(drop),
+            (Some(_), _) => Ok(()),
+            (None, _) => match self.root_id(root) {
+                Some(id) => self
+                    .run(Phase::CallResponse, root, None, |instance| {
+                        answer(instance, id)
+                    })
+                    .map(drop),
+                None => Ok(()),
+            },
+        };
+        let Some(state) = self.state_mut() else {
+            return done.map(|()| Resumed::default());
+        };
+        state.call_response = None;
+        let mut resumed = std::mem::take(&mut state.resumed);
+        let waiting = state
+            .calls
+            .iter()
+            .any(|other| other.call.context == call.context);
+        if state.options.strict && call.context.is_some() && !waiting {
+            // ngx_wasm_module goes on by itself when the last call of a request is answered.
+            resumed.request = true;
+        }
+        done.map(|()| resumed)
+    }
+}
