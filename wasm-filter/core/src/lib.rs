@@ -19,3 +19,4 @@
 )]
 
 pub mod contract;
+pub mod table;
