@@ -211,7 +211,15 @@ impl Worker {
         if let Some(taken) = self.state_mut().and_then(|state| state.exchange.take()) {
             *exchange = taken;
         }
-        done.map(action)
+        let answered = exchange.local_response.is_some();
+        // A local response stands whatever the callback returned.
+        done.map(|number| {
+            if answered && phase < Phase::Log {
+                Action::Pause
+            } else {
+                action(number)
+            }
+        })
     }
 
     pub(super) fn strict(&self) -> bool {
