@@ -1,0 +1,433 @@
+//! Bodies on their way through: the request's can be sent again as long as it is small, the
+//! response's carries the transaction and gives its connection back.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::access::Answer;
+use super::pool::Connection;
+use super::transaction::Transaction;
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the client's request body: {0}")]
+    Client(hyper::Error),
+    #[error("the client sent no more of the request body in time")]
+    ClientTimeout,
+    #[error("another try has taken the request body over")]
+    Superseded,
+    #[error("the upstream's response body: {0}")]
+    Upstream(hyper::Error),
+    #[error("the upstream sent no more of the response body in time")]
+    UpstreamTimeout,
+}
+
+/// How far the request body has got: which of the plan's timeouts runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Progress {
+    /// Waiting for the client: none of them.
+    Client,
+    /// A piece was taken by the upstream connection then.
+    Sending(Instant),
+    /// All of it was.
+    Sent(Instant),
+}
+
+/// The client's request body, shared by all tries.
+pub(super) struct RequestBody {
+    state: RefCell<BodyState>,
+    /// The try that may read.
+    turn: Cell<u32>,
+    progress: Cell<Progress>,
+    failed: Cell<bool>,
+    limit: usize,
+    hint: SizeHint,
+    pause: Duration,
+}
+
+struct BodyState {
+    incoming: Incoming,
+    /// What was read so far, unless it was more than the limit.
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    overflow: bool,
+    trailers: Option<HeaderMap>,
+    finished: bool,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+/// The request body as one try sends it.
+pub(super) enum UpstreamBody {
+    Empty,
+    Stream {
+        body: Rc<RequestBody>,
+        turn: u32,
+        /// Index of the next kept piece.
+        at: usize,
+        yielded: u64,
+        trailers_sent: bool,
+    },
+}
+
+// === impl RequestBody ===
+
+impl RequestBody {
+    /// `None` if there is no body.
+    pub(super) fn new(incoming: Incoming, limit: usize, pause: Duration) -> Option<Rc<Self>> {
+        if incoming.is_end_stream() {
+            return None;
+        }
+        Some(Rc::new(Self {
+            hint: incoming.size_hint(),
+            state: RefCell::new(BodyState {
+                incoming,
+                kept: Vec::new(),
+                kept_bytes: 0,
+                overflow: false,
+                trailers: None,
+                finished: false,
+                pause: None,
+            }),
+            turn: Cell::new(0),
+            progress: Cell::new(Progress::Client),
+            failed: Cell::new(false),
+            limit,
+            pause,
+        }))
+    }
+
+    /// The body for a new try; the last one gets nothing more.
+    pub(super) fn start(self: &Rc<Self>) -> UpstreamBody {
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn);
+        self.progress.set(Progress::Client);
+        UpstreamBody::Stream {
+            body: Rc::clone(self),
+            turn,
+            at: 0,
+            yielded: 0,
+            trailers_sent: false,
+        }
+    }
+
+    /// Whether a new try can send all of it.
+    pub(super) fn replayable(&self) -> bool {
+        !self.state.borrow().overflow && !self.failed.get()
+    }
+
+    /// Whether it was the client's fault that it ended.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.get()
+    }
+
+    /// Whether the upstream has taken all of it.
+    pub(super) fn sent(&self) -> bool {
+        matches!(self.progress.get(), Progress::Sent(_))
+    }
+
+    /// Reads all of it for the filter; it can still be sent afterwards. `Ok(None)` if it is
+    /// larger than `max`.
+    pub(super) async fn collect(&self, max: usize) -> Result<Option<Vec<u8>>, BodyError> {
+        loop {
+            let more = std::future::poll_fn(|cx| self.poll_more(cx, max)).await?;
+            let state = self.state.borrow();
+            if state.overflow {
+                return Ok(None);
+            }
+            if !more {
+                return Ok(Some(state.kept.concat()));
+            }
+        }
+    }
+
+    /// Reads one more piece into what is kept; `false` at the end.
+    fn poll_more(&self, cx: &mut Context<'_>, limit: usize) -> Poll<Result<bool, BodyError>> {
+        match self.poll_client(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(Ok(false)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.state.borrow_mut().keep(&frame, limit);
+                Poll::Ready(Ok(true))
+            }
+        }
+    }
+
+    fn poll_client(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut state = self.state.borrow_mut();
+        if state.finished {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut state.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                state.pause = None;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.failed.set(true);
+                Poll::Ready(Some(Err(BodyError::Client(error))))
+            }
+            Poll::Ready(None) => {
+                state.finished = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let pause = state
+                    .pause
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.pause)));
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.failed.set(true);
+                Poll::Ready(Some(Err(BodyError::ClientTimeout)))
+            }
+        }
+    }
+
+    fn poll_from(
+        &self,
+        cx: &mut Context<'_>,
+        at: &mut usize,
+        trailers_sent: &mut bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(piece) = self.state.borrow().kept.get(*at) {
+            *at += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        }
+        match self.poll_client(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                *trailers_sent |= frame.is_trailers();
+                let mut state = self.state.borrow_mut();
+                state.keep(&frame, self.limit);
+                *at = state.kept.len();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) if !*trailers_sent => {
+                *trailers_sent = true;
+                let trailers = self.state.borrow().trailers.clone();
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            other => other,
+        }
+    }
+}
+
+impl BodyState {
+    fn keep(&mut self, frame: &Frame<Bytes>, limit: usize) {
+        if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = Some(trailers.clone());
+        }
+        let Some(data) = frame.data_ref() else {
+            return;
+        };
+        self.kept_bytes += data.len();
+        if self.overflow || self.kept_bytes > limit {
+            self.overflow = true;
+            self.kept.clear();
+        } else {
+            self.kept.push(data.clone());
+        }
+    }
+}
+
+// === impl UpstreamBody ===
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self::Stream {
+            body,
+            turn,
+            at,
+            yielded,
+            trailers_sent,
+        } = self.get_mut()
+        else {
+            return Poll::Ready(None);
+        };
+        if body.turn.get() != *turn {
+            return Poll::Ready(Some(Err(BodyError::Superseded)));
+        }
+        let polled = body.poll_from(cx, at, trailers_sent);
+        body.progress.set(match &polled {
+            Poll::Pending => Progress::Client,
+            Poll::Ready(Some(Ok(frame))) => {
+                *yielded += frame.data_ref().map_or(0, |data| data.len() as u64);
+                // hyper does not ask again after the last byte of a Content-Length.
+                if body.hint.exact() == Some(*yielded) {
+                    Progress::Sent(Instant::now())
+                } else {
+                    Progress::Sending(Instant::now())
+                }
+            }
+            Poll::Ready(_) => Progress::Sent(Instant::now()),
+        });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream { body, yielded, .. } => body.hint.exact() == Some(*yielded),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream { body, yielded, .. } => match body.hint.exact() {
+                Some(all) => SizeHint::with_exact(all.saturating_sub(*yielded)),
+                None => SizeHint::new(),
+            },
+        }
+    }
+}
+
+/// The body of a response to the client.
+pub(super) enum ResponseBody {
+    /// Made here.
+    Full {
+        body: Option<Bytes>,
+        _transaction: Option<Box<Transaction>>,
+    },
+    /// On its way from an upstream.
+    Upstream(Box<Relay>),
+}
+
+/// An upstream's response body, with what must be done when it is over.
+pub(super) struct Relay {
+    pub(super) incoming: Incoming,
+    /// Goes back to the pool at the end of the body.
+    pub(super) connection: Option<Connection>,
+    pub(super) request: Option<Rc<RequestBody>>,
+    pub(super) read_timeout: Duration,
+    pub(super) pause: Option<Pin<Box<Sleep>>>,
+    pub(super) transaction: Box<Transaction>,
+    pub(super) over: bool,
+}
+
+impl ResponseBody {
+    /// A body made here.
+    pub(super) fn full(body: Bytes, transaction: Option<Box<Transaction>>) -> Self {
+        let body = (!body.is_empty()).then_some(body);
+        Self::Full {
+            body,
+            _transaction: transaction,
+        }
+    }
+}
+
+impl Relay {
+    /// The whole body came.
+    fn complete(&mut self) {
+        self.over = true;
+        self.transaction.answer = Answer::Proxied;
+        if let Some(connection) = self.connection.take() {
+            // An upstream that answers before it has read the request still reads it: the
+            // connection is of no use.
+            if self.request.as_ref().is_none_or(|request| request.sent()) {
+                self.transaction.shared.pool.put(connection);
+            }
+        }
+    }
+
+    fn broken(&mut self) {
+        self.over = true;
+        self.connection = None;
+        self.transaction.answer = Answer::Proxied;
+        self.transaction.shared.counters.broken_responses.inc();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.pause = None;
+                if self.incoming.is_end_stream() {
+                    self.complete();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.complete();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.broken();
+                Poll::Ready(Some(Err(BodyError::Upstream(error))))
+            }
+            Poll::Pending => {
+                let timeout = self.read_timeout;
+                let pause = self
+                    .pause
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.broken();
+                Poll::Ready(Some(Err(BodyError::UpstreamTimeout)))
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // hyper does not read a body that it need not send (HEAD, 304, 204).
+        if !self.over && self.incoming.is_end_stream() {
+            self.complete();
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Full { body, .. } => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Upstream(relay) => relay.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full { body, .. } => body.is_none(),
+            Self::Upstream(relay) => relay.over || relay.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full { body, .. } => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+            Self::Upstream(relay) => relay.incoming.size_hint(),
+        }
+    }
+}

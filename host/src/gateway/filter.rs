@@ -1,0 +1,278 @@
+//! The one place that knows the emulator's API.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use silverback_core::contract::plan::OwnedPlan;
+use silverback_core::contract::request::RequestInfo;
+use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY, WireError};
+use silverback_emulator::{
+    Action, ContextId, Exchange, Filter, Headers, LocalResponse, Properties, SharedStore,
+    StartError, Trap, Worker, WorkerOptions,
+};
+
+use super::stats::Counters;
+
+/// A worker's instance of the filter. Borrowed only while a callback runs, and callbacks do not
+/// nest, so the cell is never found borrowed.
+pub(super) struct FilterHost {
+    worker: RefCell<Worker>,
+    options: WorkerOptions,
+}
+
+/// What the filter wants done with a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// Send this.
+    Local(Box<LocalResponse>),
+    /// Proxy so.
+    Plan(Box<OwnedPlan>),
+    /// It gave a plan that cannot be read.
+    BadPlan(WireError),
+    /// It waits for the body.
+    Wait,
+    /// It said nothing.
+    Nothing,
+}
+
+/// What is known of a request apart from its headers.
+pub(super) struct Origin<'a> {
+    pub(super) tls: bool,
+    pub(super) port: u16,
+    pub(super) source: &'a [u8],
+}
+
+impl FilterHost {
+    pub(super) fn start(
+        filter: &Filter,
+        store: SharedStore,
+        options: WorkerOptions,
+    ) -> Result<Self, StartError> {
+        let worker = Worker::start(filter, store, options.clone())?;
+        Ok(Self {
+            worker: RefCell::new(worker),
+            options,
+        })
+    }
+
+    pub(super) fn replace(&self, filter: &Filter) -> Result<(), StartError> {
+        self.worker.borrow_mut().replace_filter(filter)
+    }
+
+    pub(super) fn reconfigure(&self, configuration: Vec<u8>) -> Result<(), StartError> {
+        self.worker.borrow_mut().reconfigure(configuration)
+    }
+
+    /// Opens a context for a request and asks the filter.
+    pub(super) fn request(
+        &self,
+        exchange: &mut Exchange,
+    ) -> (Option<ContextId>, Result<Decision, Trap>) {
+        let mut worker = self.worker.borrow_mut();
+        let id = match worker.open() {
+            Ok(id) => id,
+            Err(trap) => return (None, Err(trap)),
+        };
+        let action = worker.on_request_headers(id, exchange);
+        drop_calls(&mut worker);
+        (Some(id), action.map(|action| decision(action, exchange)))
+    }
+
+    /// Shows the filter the whole body, which it paused for.
+    pub(super) fn body(&self, id: ContextId, exchange: &mut Exchange) -> Result<Decision, Trap> {
+        let action = self.worker.borrow_mut().on_request_body(id, exchange)?;
+        Ok(decision(action, exchange))
+    }
+
+    /// Shows the filter the head of a response, and takes over what it changed.
+    pub(super) fn response(
+        &self,
+        id: ContextId,
+        exchange: &mut Exchange,
+        head: &mut http::response::Parts,
+    ) -> Result<(), Trap> {
+        exchange.response_status = head.status.as_u16();
+        exchange.response_headers = to_headers(&head.headers);
+        let mut worker = self.worker.borrow_mut();
+        worker.on_response_headers(id, exchange)?;
+        if !same(&exchange.response_headers, &head.headers) {
+            head.headers = to_map(exchange.response_headers.iter());
+        }
+        if let Ok(status) = http::StatusCode::from_u16(exchange.response_status) {
+            head.status = status;
+        }
+        Ok(())
+    }
+
+    /// The request is over.
+    pub(super) fn finish(&self, id: ContextId, exchange: &mut Exchange, result: Option<Vec<u8>>) -> Result<(), Trap> {
+        if let Some(result) = result {
+            exchange.properties.set_static(RESULT_PROPERTY, result);
+        }
+        let mut worker = self.worker.borrow_mut();
+        let logged = worker.on_log(id, exchange);
+        logged.and(worker.close(id, exchange))
+    }
+
+    /// Fires the tick timers that are due.
+    pub(super) fn tick(&self) -> Result<(), Trap> {
+        let mut worker = self.worker.borrow_mut();
+        let ticked = worker.tick();
+        drop_calls(&mut worker);
+        ticked
+    }
+
+    /// How long until the next timer is due, `None` without a timer.
+    pub(super) fn until_tick(&self) -> Option<Duration> {
+        let due = self.worker.borrow().next_tick()?;
+        Some(due.saturating_sub(self.options.clock.now()))
+    }
+}
+
+/// The gateway makes no HTTP calls for the filter yet: each fails at once, as it would against a
+/// host that refuses, instead of being waited for.
+fn drop_calls(worker: &mut Worker) {
+    for call in worker.pending_calls() {
+        tracing::warn!(
+            upstream = %String::from_utf8_lossy(&call.upstream),
+            "the filter's HTTP call fails: the embedded gateway makes none"
+        );
+        if let Err(trap) = worker.on_http_call_response(call.token, None, None) {
+            log_trap(&trap, "on_http_call_response");
+        }
+    }
+}
+
+fn decision(action: Action, exchange: &mut Exchange) -> Decision {
+    if let Some(response) = exchange.local_response.take() {
+        return Decision::Local(Box::new(response));
+    }
+    if let Some(plan) = exchange.properties.get(PLAN_PROPERTY) {
+        return match OwnedPlan::decode(plan) {
+            Ok(plan) => Decision::Plan(Box::new(plan)),
+            Err(error) => Decision::BadPlan(error),
+        };
+    }
+    match action {
+        Action::Pause => Decision::Wait,
+        Action::Continue => Decision::Nothing,
+    }
+}
+
+/// Logs a trap, with where in the filter it happened.
+pub(super) fn log_trap(trap: &Trap, callback: &'static str) {
+    tracing::error!(callback, backtrace = %trap.backtrace, "the filter trapped: {trap}");
+}
+
+/// Counts and logs a trap.
+pub(super) fn count_trap(counters: &Counters, trap: &Trap, callback: &'static str) {
+    counters.traps.inc();
+    log_trap(trap, callback);
+}
+
+/// The request as the filter sees it. `None` if a field is longer than the contract allows.
+pub(super) fn exchange(parts: &Parts, origin: &Origin<'_>) -> Option<Exchange> {
+    let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+    let method = parts.method.as_str().as_bytes();
+    let host = parts.headers.get(http::header::HOST);
+    let info = RequestInfo {
+        tls: origin.tls,
+        port: origin.port,
+        host: host.map_or(b"", |host| host.as_bytes()),
+        path: path.as_bytes(),
+        method,
+        sni: b"",
+        source: origin.source,
+    };
+    let mut message = Vec::with_capacity(16 + info.host.len() + path.len() + method.len() + 48);
+    info.encode(&mut message).ok()?;
+    let mut properties = Properties::with_shim();
+    properties.set_static(REQUEST_PROPERTY, message);
+    properties.set_static("ngx.remote_addr", origin.source);
+
+    let mut exchange = Exchange::new(method, path).properties(properties);
+    if origin.tls {
+        exchange.scheme = b"https".to_vec();
+    }
+    exchange.server_port = origin.port;
+    exchange.request_headers = to_headers(&parts.headers);
+    Some(exchange)
+}
+
+/// Whether the filter left the request's headers as they were: then the original map goes
+/// upstream without a copy.
+pub(super) fn request_headers_unchanged(exchange: &Exchange, map: &HeaderMap) -> bool {
+    same(&exchange.request_headers, map)
+}
+
+/// The headers that go upstream, from the filter's side.
+pub(super) fn upstream_headers(exchange: &Exchange) -> HeaderMap {
+    to_map(exchange.upstream_request_headers().iter())
+}
+
+/// The headers of a local response: of a repeated name only the last counts (Kong facts 2).
+pub(super) fn local_headers(response: &LocalResponse) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(response.headers.len());
+    for (name, value) in pairs(response.headers.iter()) {
+        map.insert(name, value);
+    }
+    map
+}
+
+fn same(headers: &Headers, map: &HeaderMap) -> bool {
+    headers.len() == map.len()
+        && headers
+            .iter()
+            .zip(map)
+            .all(|((n, v), (name, value))| v == value.as_bytes() && n == name.as_str().as_bytes())
+}
+
+fn to_map<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(32);
+    for (name, value) in pairs(headers) {
+        map.append(name, value);
+    }
+    map
+}
+
+/// Those pairs that HTTP/1 can carry. Others (a line break in a value) are dropped: nginx would
+/// send them and split the response.
+fn pairs<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    headers.filter_map(|(name, value)| {
+        let pair = HeaderName::from_bytes(name)
+            .ok()
+            .zip(HeaderValue::from_bytes(value).ok());
+        if pair.is_none() {
+            tracing::warn!(header = %name.escape_ascii(), "the filter set a header that cannot be sent");
+        }
+        pair
+    })
+}
+
+fn to_headers(map: &HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in map {
+        match constant(name.as_str()) {
+            Some(name) => headers.add_static(name, value.as_bytes()),
+            None => headers.add(name.as_str(), value.as_bytes()),
+        }
+    }
+    headers
+}
+
+/// Names that most messages have: the copy for the filter then needs no allocation for them.
+fn constant(name: &str) -> Option<&'static [u8]> {
+    macro_rules! constants {
+        ($($name:literal)*) => { match name { $($name => Some($name.as_bytes()),)* _ => None } };
+    }
+    constants!(
+        "accept" "accept-encoding" "accept-language" "authorization" "cache-control" "connection"
+        "content-encoding" "content-length" "content-type" "cookie" "date" "etag" "host"
+        "if-none-match" "last-modified" "location" "origin" "referer" "server" "set-cookie"
+        "transfer-encoding" "user-agent" "vary" "via" "x-forwarded-for" "x-request-id"
+    )
+}

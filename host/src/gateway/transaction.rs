@@ -1,0 +1,105 @@
+//! One request from its headers to the last byte of its response.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+use silverback_core::contract::plan::OwnedPlan;
+use silverback_core::contract::result::{Outcome, PlanResult, Try};
+use silverback_emulator::{ContextId, Exchange};
+
+use super::access::{AccessEvent, Answer};
+use super::filter;
+use super::worker::Shared;
+
+/// nginx's status for a client that went away before it got an answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The state of a request. It lives in the handler and then in the response body; when it is
+/// dropped, however that comes about, the filter's context is logged and closed.
+pub(super) struct Transaction {
+    pub(super) shared: Rc<Shared>,
+    pub(super) context: Option<ContextId>,
+    pub(super) exchange: Exchange,
+    pub(super) plan: Option<Box<OwnedPlan>>,
+    pub(super) tries: Vec<Try>,
+    pub(super) endpoint: Option<SocketAddr>,
+    pub(super) status: u16,
+    pub(super) answer: Answer,
+    started: Instant,
+    source: IpAddr,
+}
+
+impl Transaction {
+    pub(super) fn new(shared: Rc<Shared>, exchange: Exchange, source: IpAddr) -> Box<Self> {
+        Box::new(Self {
+            shared,
+            context: None,
+            exchange,
+            plan: None,
+            tries: Vec::new(),
+            endpoint: None,
+            // Until something else is known.
+            status: CLIENT_CLOSED_REQUEST,
+            answer: Answer::Aborted,
+            started: Instant::now(),
+            source,
+        })
+    }
+
+    /// Notes how a try ended.
+    pub(super) fn tried(&mut self, endpoint: usize, outcome: Outcome) {
+        let endpoint = u8::try_from(endpoint).unwrap_or(u8::MAX);
+        self.tries.push(Try { endpoint, outcome });
+    }
+
+    fn finish(&mut self) {
+        if self.answer == Answer::Aborted {
+            self.shared.counters.client_aborts.inc();
+        }
+        if let Some(hook) = &self.shared.on_access {
+            let plan = self.plan.as_deref();
+            let exchange = &self.exchange;
+            hook(&AccessEvent {
+                method: &exchange.method,
+                host: exchange.request_headers.get("host").unwrap_or_default(),
+                path: &exchange.path,
+                source: self.source,
+                status: self.status,
+                answer: self.answer,
+                rule: plan.map_or(0, |plan| plan.rule),
+                epoch: plan.map_or(0, |plan| plan.epoch),
+                route: plan.map_or(b"", |plan| &plan.route_name),
+                service: plan.map_or(b"", |plan| &plan.service_name),
+                endpoint: self.endpoint,
+                tries: self.tries.len(),
+                latency: self.started.elapsed(),
+                worker: self.shared.index,
+            });
+        }
+        let Some(context) = self.context.take() else {
+            return;
+        };
+        let result = self.plan.is_some().then(|| self.result());
+        if let Err(trap) = self.shared.filter.finish(context, &mut self.exchange, result) {
+            filter::count_trap(&self.shared.counters, &trap, "on_log");
+        }
+    }
+
+    fn result(&mut self) -> Vec<u8> {
+        let mut message = Vec::with_capacity(4 + 2 * self.tries.len());
+        let result = PlanResult {
+            status: self.status,
+            tries: std::mem::take(&mut self.tries),
+        };
+        // At most 255 tries: a plan cannot ask for more.
+        let _ = result.encode(&mut message);
+        message
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,239 @@
+//! Which files a path stands for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::source::{Format, SourceFile};
+use crate::problem::{Problem, Severity};
+
+/// Names the standard input in place of a file.
+pub const STDIN: &str = "-";
+
+/// A file bigger than this is hardly a manifest, and is not read.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Deeper than anyone nests directories.
+const MAX_DIRECTORY_DEPTH: usize = 64;
+
+/// The files that some paths stand for.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// In the order of the paths, and of the names below a directory. No file is in it twice.
+    pub files: Vec<PathBuf>,
+    /// Paths that do not exist, directories that cannot be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Finds the manifests: a file is one whatever its name, a directory stands for all its `*.yaml`,
+/// `*.yml` and `*.json`, also those further down.
+pub fn list(paths: &[PathBuf]) -> Listing {
+    let mut listing = Listing::default();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        if path.as_os_str() == STDIN {
+            if seen.insert(path.clone()) {
+                listing.files.push(path.clone());
+            }
+            continue;
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let before = listing.files.len() + listing.problems.len();
+                walk(path, 0, &mut seen, &mut listing);
+                if listing.files.len() + listing.problems.len() == before {
+                    listing.problems.push(
+                        Problem::new(
+                            "NoManifests",
+                            Severity::Warning,
+                            format!("no manifests in {}", path.display()),
+                        )
+                        .hint("files have to end in .yaml, .yml or .json"),
+                    );
+                }
+            }
+            Ok(_) => push(path, &mut seen, &mut listing),
+            Err(error) => listing.problems.push(unreadable(path, &error)),
+        }
+    }
+    listing
+}
+
+/// What has to be watched to see these paths change: directories themselves, and the directory of
+/// a file, because editors and Kubernetes replace files rather than write to them.
+pub fn watch_roots(paths: &[PathBuf]) -> Vec<(PathBuf, bool)> {
+    let mut roots = Vec::new();
+    for path in paths.iter().filter(|path| path.as_os_str() != STDIN) {
+        let root = if path.is_dir() {
+            (path.clone(), true)
+        } else {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (parent.unwrap_or(Path::new(".")).to_owned(), false)
+        };
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
+}
+
+/// Reads one file of a listing.
+pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
+    let name = path.display().to_string();
+    let bytes = read_limited(path).map_err(|error| Box::new(unreadable(path, &error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let newlines = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n');
+        let line = newlines.count() + 1;
+        Box::new(
+            Problem::new(
+                "Unparsable",
+                Severity::Error,
+                format!("{name}:{line}: not UTF-8"),
+            )
+            .hint("save the file as UTF-8"),
+        )
+    })?;
+    let format = match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => Format::Json,
+        None if text.trim_start().starts_with('{') => Format::Json,
+        _ => Format::Yaml,
+    };
+    let name = if path.as_os_str() == STDIN {
+        "<stdin>".to_owned()
+    } else {
+        name
+    };
+    Ok(Arc::new(SourceFile { name, format, text }))
+}
+
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let input: Box<dyn Read> = if path.as_os_str() == STDIN {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(fs::File::open(path)?)
+    };
+    let mut bytes = Vec::new();
+    input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("bigger than 256 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &mut Listing) {
+    // A symlink may lead back up.
+    let canonical = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    if depth > MAX_DIRECTORY_DEPTH || !seen.insert(canonical) {
+        return;
+    }
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            listing.problems.push(unreadable(directory, &error));
+            return;
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if skipped(&path) {
+            continue;
+        }
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => walk(&path, depth + 1, seen, listing),
+            Ok(metadata) if metadata.is_file() && manifest(&path) => push(&path, seen, listing),
+            Ok(_) => {}
+            Err(error) if manifest(&path) => listing.problems.push(unreadable(&path, &error)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A file named twice, by itself and by its directory, is one file; two links to one file are two
+/// (in a projected volume all files are links).
+fn push(path: &Path, seen: &mut BTreeSet<PathBuf>, listing: &mut Listing) {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if seen.insert(absolute) {
+        listing.files.push(path.to_owned());
+    }
+}
+
+/// Hidden files and what editors leave while one edits.
+fn skipped(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.starts_with('#') || name.ends_with('~')
+}
+
+fn manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "is the path right?",
+        io::ErrorKind::PermissionDenied => "is it readable for this user?",
+        _ => "",
+    };
+    // Without the number of the system's error, which says nothing to people.
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    Problem::new(
+        "Unreadable",
+        Severity::Error,
+        format!("cannot read {}: {text}", path.display()),
+    )
+    .hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(listing: &Listing, root: &Path) -> Vec<String> {
+        let name = |path: &PathBuf| path.strip_prefix(root).expect("below").display().to_string();
+        listing.files.iter().map(name).collect()
+    }
+
+    #[test]
+    fn directory_stands_for_all_manifests_below_it() {
+        let root = tempfile::tempdir().expect("a directory");
+        for file in ["b.yaml", "a.yml", "c.JSON", "d/e.yaml", "x.txt", ".h.yaml", "#t.yaml", "f.yaml~", ".git/g.yaml"] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+            fs::write(path, "").expect("written");
+        }
+        let listing = list(&[root.path().to_owned()]);
+        assert_eq!(names(&listing, root.path()), ["a.yml", "b.yaml", "c.JSON", "d/e.yaml"]);
+        assert!(listing.problems.is_empty());
+
+        let twice = list(&[root.path().join("b.yaml"), root.path().to_owned()]);
+        assert_eq!(names(&twice, root.path()), ["b.yaml", "a.yml", "c.JSON", "d/e.yaml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir(root.path().join("..data")).expect("created");
+        fs::write(root.path().join("..data/a.yaml"), "").expect("written");
+        std::os::unix::fs::symlink("..data/a.yaml", root.path().join("a.yaml")).expect("linked");
+        std::os::unix::fs::symlink(".", root.path().join("loop")).expect("linked");
+        let listing = list(&[root.path().to_owned()]);
+        assert_eq!(names(&listing, root.path()), ["a.yaml"]);
+    }
+
+    #[test]
+    fn missing_path_and_empty_directory_are_problems() {
+        let root = tempfile::tempdir().expect("a directory");
+        let listing = list(&[root.path().to_owned(), root.path().join("nothing")]);
+        let codes: Vec<_> = listing.problems.iter().map(|problem| &*problem.code).collect();
+        assert_eq!(codes, ["NoManifests", "Unreadable"]);
+    }
+}
