@@ -19,4 +19,5 @@
 )]
 
 pub mod contract;
+pub mod route;
 pub mod table;

@@ -1,0 +1,62 @@
+//! A listener in the base segment.
+//!
+//! ```text
+//! payload  u64 scope | u8 tls | varint n | n x (varint length | "namespace/gateway/section")
+//! ```
+
+use super::bytes::{Cursor, offset, put_prefixed, put_varint};
+use super::model::{Listener, ListenerKey, Scope};
+use super::segment::Broken;
+
+/// Writes a listener.
+#[must_use]
+pub fn encode(key: &ListenerKey, listener: &Listener) -> Box<[u8]> {
+    let scope = Scope::Listener {
+        port: key.port,
+        hostname: key.hostname.clone(),
+    };
+    let mut out = Vec::new();
+    out.extend_from_slice(&scope.id().to_le_bytes());
+    out.push(u8::from(listener.tls));
+    put_varint(&mut out, offset(listener.sources.len()));
+    for source in &listener.sources {
+        put_prefixed(&mut out, source.as_bytes());
+    }
+    out.into_boxed_slice()
+}
+
+/// A listener being read.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenerEntry<'a> {
+    /// Scope of its routes.
+    pub scope: u64,
+    /// Is TLS terminated here?
+    pub tls: bool,
+    count: u32,
+    sources: Cursor<'a>,
+}
+
+impl<'a> ListenerEntry<'a> {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Broken> {
+        let read = || {
+            let mut cursor = Cursor::new(bytes);
+            Some(Self {
+                scope: cursor.u64()?,
+                tls: cursor.u8()? == 1,
+                count: cursor.varint()?,
+                sources: cursor,
+            })
+        };
+        read().ok_or(Broken)
+    }
+
+    /// `namespace/gateway/section` of each Gateway listener.
+    pub fn sources(&self) -> impl Iterator<Item = Result<&'a str, Broken>> + use<'a> {
+        let mut cursor = self.sources;
+        (0..self.count).map(move |_| cursor.text().ok_or(Broken))
+    }
+}

@@ -1,0 +1,262 @@
+//! A segment: blocks found by hash.
+//!
+//! ```text
+//! header   u32 magic "SBSG" | u16 format | u8 kind | u8 flags | u32 count | u32 slots
+//! slots    slots x u32: offset of a block, 0 = empty (open addressing, linear probing)
+//! block    u64 hash | varint key length | key | varint payload length | payload
+//! ```
+//!
+//! The container knows nothing of hosts or Services: a block is a key with its hash and a payload.
+//! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes.
+
+use super::bytes::{Cursor, offset, patch_u32, put_prefixed, u16_at, u32_at};
+use std::collections::BTreeMap;
+
+/// First bytes of a segment: "SBSG".
+pub const MAGIC: u32 = u32::from_le_bytes(*b"SBSG");
+/// Version of everything below the root: segments, blocks and payloads.
+pub const FORMAT: u16 = 1;
+/// The largest segment in bytes; 100,000 paths of one host are about 6 MiB.
+pub const MAX_SEGMENT: usize = 256 << 20;
+
+const HEADER: usize = 16;
+
+/// What the blocks of a segment are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum SegmentKind {
+    /// Listeners, and the routes of wildcard hosts and of no host. Every request may need it.
+    Base = 0,
+    /// Routes of exact hosts.
+    Routes = 1,
+    /// Endpoints of Service ports.
+    Endpoints = 2,
+}
+
+/// One block as the encoder holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Bits that are or-ed into the segment's flags.
+    pub flags: u8,
+    /// The payload.
+    pub payload: Box<[u8]>,
+}
+
+/// Blocks in the order in which they are written.
+pub type Blocks = BTreeMap<(u64, Box<[u8]>), Block>;
+
+/// Writes a segment. No blocks at all give no bytes.
+#[must_use]
+pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
+    if blocks.is_empty() {
+        return Vec::new();
+    }
+    // At most two thirds full, so that a probe for something unknown ends soon.
+    let slots = blocks
+        .len()
+        .saturating_mul(3)
+        .div_ceil(2)
+        .next_power_of_two();
+    let size: usize = blocks
+        .iter()
+        .map(|((_, key), block)| key.len() + block.payload.len() + 18)
+        .sum();
+    let mut out = Vec::with_capacity(HEADER + slots * 4 + size);
+    let flags = blocks.values().fold(0, |flags, block| flags | block.flags);
+    out.extend_from_slice(&MAGIC.to_le_bytes());
+    out.extend_from_slice(&FORMAT.to_le_bytes());
+    out.push(kind as u8);
+    out.push(flags);
+    out.extend_from_slice(&offset(blocks.len()).to_le_bytes());
+    out.extend_from_slice(&offset(slots).to_le_bytes());
+    out.resize(HEADER + slots * 4, 0);
+    for ((hash, key), block) in blocks {
+        let start = offset(out.len());
+        out.extend_from_slice(&hash.to_le_bytes());
+        put_prefixed(&mut out, key);
+        put_prefixed(&mut out, &block.payload);
+        let mut slot = slot_of(*hash, slots);
+        while u32_at(&out, HEADER + slot * 4).is_some_and(|taken| taken != 0) {
+            slot = (slot + 1) & (slots - 1);
+        }
+        patch_u32(&mut out, HEADER + slot * 4, start);
+    }
+    out
+}
+
+/// The low bits choose the slot; the high ones have chosen the segment.
+#[inline]
+fn slot_of(hash: u64, slots: usize) -> usize {
+    // Slots are a power of two below 2^32.
+    (hash as usize) & slots.wrapping_sub(1)
+}
+
+/// A segment being read. An empty slice is the segment without blocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentView<'a> {
+    bytes: &'a [u8],
+    slots: usize,
+    count: u32,
+    flags: u8,
+}
+
+impl<'a> SegmentView<'a> {
+    /// Reads the header. `None`: not a segment of this kind and format.
+    #[must_use]
+    pub fn new(kind: SegmentKind, bytes: &'a [u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self {
+                bytes,
+                slots: 0,
+                count: 0,
+                flags: 0,
+            });
+        }
+        let head = bytes.first_chunk::<HEADER>()?;
+        let ok = u32_at(head, 0)? == MAGIC
+            && u16_at(head, 4)? == FORMAT
+            && head.get(6) == Some(&(kind as u8));
+        let slots = u32_at(head, 12)? as usize;
+        let fits = slots.is_power_of_two() && bytes.len() >= HEADER + slots.checked_mul(4)?;
+        (ok && fits).then_some(Self {
+            bytes,
+            slots,
+            count: u32_at(head, 8)?,
+            flags: *head.get(7)?,
+        })
+    }
+
+    /// Number of blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Are there no blocks?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The or-ed flags of all blocks.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    /// The payload of the block with this hash and key; `Ok(None)` if there is none, `Err` if the
+    /// bytes are broken.
+    ///
+    /// # Errors
+    /// [`Broken`] for bytes that are no segment.
+    #[inline]
+    pub fn find(&self, hash: u64, is_key: impl Fn(&[u8]) -> bool) -> Result<Option<&'a [u8]>, Broken> {
+        if self.slots == 0 {
+            return Ok(None);
+        }
+        let mut slot = slot_of(hash, self.slots);
+        for _ in 0..self.slots {
+            let start = u32_at(self.bytes, HEADER + slot * 4).ok_or(Broken)?;
+            if start == 0 {
+                return Ok(None);
+            }
+            let mut cursor = Cursor::at(self.bytes, start).ok_or(Broken)?;
+            if cursor.u64().ok_or(Broken)? == hash {
+                let key = cursor.prefixed().ok_or(Broken)?;
+                if is_key(key) {
+                    return cursor.prefixed().map(Some).ok_or(Broken);
+                }
+            }
+            slot = (slot + 1) & (self.slots - 1);
+        }
+        Ok(None)
+    }
+
+    /// Every block as (hash, key, payload), in the order in which they lie.
+    pub fn blocks(&self) -> impl Iterator<Item = Result<(u64, &'a [u8], &'a [u8]), Broken>> + use<'a> {
+        let mut cursor = Cursor::at(self.bytes, offset(HEADER + self.slots * 4))
+            .unwrap_or(Cursor::new(&[]));
+        (0..self.count).map(move |_| {
+            let hash = cursor.u64().ok_or(Broken)?;
+            let key = cursor.prefixed().ok_or(Broken)?;
+            let payload = cursor.prefixed().ok_or(Broken)?;
+            Ok((hash, key, payload))
+        })
+    }
+}
+
+/// Table bytes that do not say what they should: written by another format, or by a bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("broken table segment")
+    }
+}
+
+impl core::error::Error for Broken {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(keys: &[(u64, &str, &str)]) -> Blocks {
+        keys.iter()
+            .map(|(hash, key, payload)| {
+                (
+                    (*hash, key.as_bytes().into()),
+                    Block {
+                        flags: 0,
+                        payload: payload.as_bytes().into(),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blocks_with_one_hash_are_told_apart_by_key() {
+        let bytes = encode(
+            SegmentKind::Routes,
+            &blocks(&[(7, "a", "A"), (7, "b", "B"), (15, "c", "C")]),
+        );
+        let view = SegmentView::new(SegmentKind::Routes, &bytes).expect("segment");
+        assert_eq!(view.find(7, |k| k == b"b"), Ok(Some(&b"B"[..])));
+        assert_eq!(view.find(15, |k| k == b"c"), Ok(Some(&b"C"[..])));
+        assert_eq!(view.find(7, |k| k == b"x"), Ok(None));
+        assert_eq!(view.find(8, |_| true), Ok(None));
+        assert_eq!(view.blocks().count(), 3);
+    }
+
+    #[test]
+    fn another_kind_or_format_is_no_segment() {
+        let mut bytes = encode(SegmentKind::Routes, &blocks(&[(7, "a", "A")]));
+        assert!(SegmentView::new(SegmentKind::Base, &bytes).is_none());
+        bytes[4] = 9;
+        assert!(SegmentView::new(SegmentKind::Routes, &bytes).is_none());
+    }
+
+    #[test]
+    fn every_flipped_or_missing_byte_is_survived() {
+        let good = encode(
+            SegmentKind::Routes,
+            &blocks(&[(7, "a", "A"), (7, "b", "B"), (15, "c", "C")]),
+        );
+        for at in 0..good.len() {
+            for flip in [1u8, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                if let Some(view) = SegmentView::new(SegmentKind::Routes, &bad) {
+                    let _ = view.find(7, |k| k == b"b");
+                    for block in view.blocks().take(8) {
+                        let _ = block;
+                    }
+                }
+            }
+            if let Some(view) = SegmentView::new(SegmentKind::Routes, &good[..at]) {
+                let _ = view.find(7, |k| k == b"b");
+            }
+        }
+    }
+}
