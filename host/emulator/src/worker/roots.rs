@@ -101,7 +101,8 @@ impl Worker {
             .roots
             .get(timer.root)
             .map_or(0, |root| root.tick_period);
-        if period > 0 {
+        let again = state.options.strict || !state.timers.iter().any(|t| t.root == timer.root);
+        if period > 0 && again {
             let due = state.options.clock.now() + Duration::from_millis(period.into());
             state.timers.push(Timer {
                 root: timer.root,
@@ -241,6 +242,10 @@ impl Worker {
         }
         if !configured {
             return Err(StartError::ConfigurationRefused { log: log() });
+        }
+        if !state.options.strict {
+            // Only the present root context ticks; in ngx_wasm_module the old ones go on.
+            state.timers.retain(|timer| timer.root == root);
         }
         if let Some(root) = state.roots.get_mut(root) {
             root.generation = generation;

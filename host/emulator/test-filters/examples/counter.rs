@@ -91,7 +91,7 @@ impl HttpContext for Request {
         REQUESTS.set(REQUESTS.get() + 1);
         match self.get_http_request_header("x-do").as_deref() {
             Some("panic") => panic!("told to panic"),
-            Some("grow") => std::mem::forget(vec![1u8; 8 << 20]),
+            Some("grow") => std::mem::forget(std::hint::black_box(vec![1u8; 8 << 20])),
             Some("spin") => loop {
                 std::hint::black_box(());
             },
