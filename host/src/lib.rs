@@ -8,6 +8,9 @@
 //! There is no translation or routing rule in here: what an object does and where a request goes
 //! is answered by the guests, which come embedded (`silverback-guests`).
 
+#[cfg(feature = "dev")]
+pub mod gateway;
 pub mod manifests;
 pub mod object;
 pub mod problem;
+pub mod translator;
