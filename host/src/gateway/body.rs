@@ -125,6 +125,11 @@ impl RequestBody {
         !self.state.borrow().overflow && !self.failed.get()
     }
 
+    /// Whether its length is not known beforehand.
+    pub(super) fn is_chunked(&self) -> bool {
+        self.hint.exact().is_none()
+    }
+
     /// Whether it was the client's fault that it ended.
     pub(super) fn failed(&self) -> bool {
         self.failed.get()

@@ -76,7 +76,7 @@ impl FilterHost {
             Err(trap) => return (None, Err(trap)),
         };
         let action = worker.on_request_headers(id, exchange);
-        drop_calls(&mut worker);
+        drop_calls(&mut worker, Some((id, exchange)));
         (Some(id), action.map(|action| decision(action, exchange)))
     }
 
@@ -107,7 +107,12 @@ impl FilterHost {
     }
 
     /// The request is over.
-    pub(super) fn finish(&self, id: ContextId, exchange: &mut Exchange, result: Option<Vec<u8>>) -> Result<(), Trap> {
+    pub(super) fn finish(
+        &self,
+        id: ContextId,
+        exchange: &mut Exchange,
+        result: Option<Vec<u8>>,
+    ) -> Result<(), Trap> {
         if let Some(result) = result {
             exchange.properties.set_static(RESULT_PROPERTY, result);
         }
@@ -120,7 +125,7 @@ impl FilterHost {
     pub(super) fn tick(&self) -> Result<(), Trap> {
         let mut worker = self.worker.borrow_mut();
         let ticked = worker.tick();
-        drop_calls(&mut worker);
+        drop_calls(&mut worker, None);
         ticked
     }
 
@@ -133,13 +138,17 @@ impl FilterHost {
 
 /// The gateway makes no HTTP calls for the filter yet: each fails at once, as it would against a
 /// host that refuses, instead of being waited for.
-fn drop_calls(worker: &mut Worker) {
+fn drop_calls(worker: &mut Worker, mut request: Option<(ContextId, &mut Exchange)>) {
     for call in worker.pending_calls() {
         tracing::warn!(
             upstream = %String::from_utf8_lossy(&call.upstream),
             "the filter's HTTP call fails: the embedded gateway makes none"
         );
-        if let Err(trap) = worker.on_http_call_response(call.token, None, None) {
+        let exchange = match &mut request {
+            Some((id, exchange)) if call.context == Some(*id) => Some(&mut **exchange),
+            _ => None,
+        };
+        if let Err(trap) = worker.on_http_call_response(call.token, None, exchange) {
             log_trap(&trap, "on_http_call_response");
         }
     }

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::HOST;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -271,5 +271,9 @@ fn prepare(headers: &mut HeaderMap, plan: &OwnedPlan, out: &Outgoing<'_>, endpoi
     };
     if let Some(host) = host {
         headers.insert(HOST, host);
+    }
+    if out.body.as_ref().is_some_and(|body| body.is_chunked()) {
+        // Without the header hyper takes a GET for one without a body, and drops it.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }

@@ -94,7 +94,8 @@ impl Pool {
             .iter()
             .rposition(|connection| connection.sender.is_ready())?;
         let connection = idle.remove(ready);
-        let fresh = connection.idle_since.elapsed() < self.timeout && dialer.is_current(&connection);
+        let fresh =
+            connection.idle_since.elapsed() < self.timeout && dialer.is_current(&connection);
         if !fresh {
             // Those before it are older.
             idle.drain(..ready);

@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn the_host_of_an_absolute_target_wins() {
         let request = Request::get("http://uri.example:81/x").header(HOST, "header.example");
-        assert_eq!(checked(request.body(()).unwrap()).unwrap(), "uri.example:81");
+        assert_eq!(
+            checked(request.body(()).unwrap()).unwrap(),
+            "uri.example:81"
+        );
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Counter {
     }
 
     pub(crate) fn dec(&self) {
-        self.0.store(self.get().saturating_sub(1), Ordering::Relaxed);
+        self.0
+            .store(self.get().saturating_sub(1), Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

@@ -81,7 +81,11 @@ impl Transaction {
             return;
         };
         let result = self.plan.is_some().then(|| self.result());
-        if let Err(trap) = self.shared.filter.finish(context, &mut self.exchange, result) {
+        if let Err(trap) = self
+            .shared
+            .filter
+            .finish(context, &mut self.exchange, result)
+        {
             filter::count_trap(&self.shared.counters, &trap, "on_log");
         }
     }

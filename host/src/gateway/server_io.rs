@@ -1,0 +1,182 @@
+//! The stream under a client connection, which gives hyper's own error responses a body.
+//!
+//! hyper answers what it cannot parse (400, 414, 431) itself, with an empty body, and there is no
+//! hook. Such a response is all that is in the buffer when it is written, and has a shape that no
+//! other response of the gateway has: ours have a Content-Type, an upstream's have a Via.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::errors;
+use super::worker::Shared;
+
+/// How long, and for how many bytes, a client that still sends is read after an error. Closing
+/// with unread bytes resets the connection, and the client may never see the response.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+/// hyper's error responses are shorter.
+const LONGEST: usize = 256;
+
+/// See the module.
+pub(super) struct ServerIo {
+    stream: TcpStream,
+    shared: Rc<Shared>,
+    /// What is written in place of hyper's response, and how much of it is.
+    instead: Option<(Vec<u8>, usize)>,
+    linger: Option<Linger>,
+}
+
+struct Linger {
+    until: Pin<Box<Sleep>>,
+    read: usize,
+}
+
+impl ServerIo {
+    pub(super) fn new(stream: TcpStream, shared: Rc<Shared>) -> Self {
+        Self {
+            stream,
+            shared,
+            instead: None,
+            linger: None,
+        }
+    }
+
+    /// Writes what stands in for a response of `len` bytes.
+    fn poll_instead(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
+        while let Some((text, written)) = &mut self.instead {
+            let rest = text.get(*written..).unwrap_or_default();
+            if rest.is_empty() {
+                self.instead = None;
+                break;
+            }
+            *written += ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+        }
+        Poll::Ready(Ok(len))
+    }
+
+    /// Whether `buf` is an error of hyper's; then something else is prepared in its place.
+    fn replaces(&mut self, buf: &[u8]) -> bool {
+        if self.instead.is_some() {
+            return true;
+        }
+        if buf.len() > LONGEST || !buf.starts_with(b"HTTP/1.") || buf.get(9) != Some(&b'4') {
+            return false;
+        }
+        let Some(text) = self.replacement(buf) else {
+            return false;
+        };
+        self.shared.counters.refused.inc();
+        self.instead = Some((text, 0));
+        self.linger = Some(Linger {
+            until: Box::pin(tokio::time::sleep(LINGER)),
+            read: 0,
+        });
+        true
+    }
+
+    fn replacement(&self, buf: &[u8]) -> Option<Vec<u8>> {
+        let text = std::str::from_utf8(buf).ok()?.strip_suffix("\r\n\r\n")?;
+        let mut lines = text.split("\r\n");
+        let status = lines.next()?;
+        let bare = |line: &str| {
+            let line = line.to_ascii_lowercase();
+            line == "content-length: 0" || line == "connection: close" || line.starts_with("date: ")
+        };
+        if !lines.all(bare) {
+            return None;
+        }
+        let limits = &self.shared.limits;
+        let message = match status.get(9..12)? {
+            "414" => "URI too long".to_owned(),
+            "431" => format!(
+                "request headers too large: at most {} bytes in {} lines",
+                limits.max_header_bytes, limits.max_headers
+            ),
+            _ => "malformed request".to_owned(),
+        };
+        let body = errors::body(&message, &self.shared.ids);
+        let head = format!(
+            "{status}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        Some([head.as_bytes(), &body].concat())
+    }
+
+    /// Reads and drops what the client still sends.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(linger) = &mut self.linger else {
+            return Poll::Ready(());
+        };
+        let mut space = [0; 4096];
+        while linger.read < LINGER_BYTES {
+            let mut buf = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    linger.read += buf.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return linger.until.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for ServerIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ServerIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.replaces(buf) {
+            return this.poll_instead(cx, buf.len());
+        }
+        Pin::new(&mut this.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if let [only] = bufs
+            && this.replaces(only)
+        {
+            return this.poll_instead(cx, only.len());
+        }
+        Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        this.poll_linger(cx).map(Ok)
+    }
+}

@@ -1,0 +1,183 @@
+//! A worker: a thread with a runtime, a filter instance and a connection pool of its own, like
+//! one of nginx's processes. Nothing in a request crosses threads.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use silverback_emulator::{Filter, StartError};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::access::AccessHook;
+use super::dial::Dialer;
+use super::errors::RequestIds;
+use super::filter::{self, FilterHost};
+use super::limits::Limits;
+use super::listener::ListenerSpec;
+use super::pool::Pool;
+use super::server;
+use super::stats::Counters;
+
+/// What one worker is told. Each answers when it is done.
+pub(super) enum Command {
+    Listen(u64, ListenerSpec, TcpListener),
+    /// Stop accepting; connections finish the request they are in.
+    Unlisten(u64, Sender<()>),
+    Replace(Filter, Sender<(usize, Result<(), StartError>)>),
+    Reconfigure(Vec<u8>, Sender<(usize, Result<(), StartError>)>),
+    /// Drain until the deadline, then end; the answer is how many connections were cut.
+    Shutdown(Instant, Sender<usize>),
+}
+
+/// What the tasks of a worker share.
+pub(super) struct Shared {
+    pub(super) index: usize,
+    pub(super) filter: FilterHost,
+    pub(super) pool: Pool,
+    pub(super) dialer: Dialer,
+    pub(super) limits: Limits,
+    pub(super) ids: RequestIds,
+    pub(super) counters: Arc<Counters>,
+    pub(super) on_access: Option<AccessHook>,
+    /// Woken when the last connection closes.
+    pub(super) idle: Notify,
+    /// Woken when the filter's timers may have changed.
+    retimed: Notify,
+}
+
+/// What a worker's thread starts with.
+pub(super) struct Setup {
+    pub(super) index: usize,
+    pub(super) filter: FilterHost,
+    pub(super) dialer: Dialer,
+    pub(super) limits: Limits,
+    pub(super) counters: Arc<Counters>,
+    pub(super) on_access: Option<AccessHook>,
+}
+
+/// The longest a worker sleeps before it looks at its timers again: a request can start one.
+const TIMER_CHECK: Duration = Duration::from_millis(500);
+
+/// Runs a worker until it is shut down.
+pub(super) fn run(setup: Setup, commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    let shared = Rc::new(Shared {
+        index: setup.index,
+        filter: setup.filter,
+        pool: Pool::new(&setup.limits),
+        dialer: setup.dialer,
+        limits: setup.limits,
+        ids: RequestIds::new(setup.index),
+        counters: setup.counters,
+        on_access: setup.on_access,
+        idle: Notify::new(),
+        retimed: Notify::new(),
+    });
+    let done = runtime.block_on(serve(Rc::clone(&shared), commands));
+    // Cuts what is still open; each request in flight logs and closes its context on the way.
+    drop(runtime);
+    if let Some((done, cut)) = done {
+        let _ = done.send(cut);
+    }
+    Ok(())
+}
+
+async fn serve(
+    shared: Rc<Shared>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) -> Option<(Sender<usize>, usize)> {
+    tokio::task::spawn_local(tick(Rc::clone(&shared)));
+    tokio::task::spawn_local(reap(Rc::clone(&shared)));
+    let mut listeners: HashMap<u64, watch::Sender<bool>> = HashMap::new();
+    // A closed channel: the gateway was dropped.
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Listen(id, spec, socket) => match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let (stop, stopped) = watch::channel(false);
+                    let accept = server::accept(Rc::clone(&shared), socket, spec, stopped);
+                    tokio::task::spawn_local(accept);
+                    listeners.insert(id, stop);
+                }
+                Err(error) => tracing::error!(%error, bind = %spec.bind, "cannot accept"),
+            },
+            Command::Unlisten(id, done) => {
+                if let Some(stop) = listeners.remove(&id) {
+                    stop_accepting(stop, done);
+                }
+            }
+            Command::Replace(filter, done) => {
+                let replaced = shared.filter.replace(&filter);
+                shared.retimed.notify_one();
+                let _ = done.send((shared.index, replaced));
+            }
+            Command::Reconfigure(configuration, done) => {
+                let configured = shared.filter.reconfigure(configuration);
+                shared.retimed.notify_one();
+                let _ = done.send((shared.index, configured));
+            }
+            Command::Shutdown(deadline, done) => {
+                for (_, stop) in listeners.drain() {
+                    let _ = stop.send(true);
+                }
+                let open = || shared.counters.open_connections.get();
+                let drained = async {
+                    while open() > 0 {
+                        shared.idle.notified().await;
+                    }
+                };
+                let _ = tokio::time::timeout_at(deadline.into(), drained).await;
+                shared.pool.clear();
+                return Some((done, usize::try_from(open()).unwrap_or(usize::MAX)));
+            }
+        }
+    }
+    None
+}
+
+/// Tells a listener's tasks to stop, and says `done` when its socket is closed.
+fn stop_accepting(stop: watch::Sender<bool>, done: Sender<()>) {
+    let _ = stop.send(true);
+    tokio::task::spawn_local(async move {
+        // The accept loop drops the socket before it drops its receiver's last clone but one;
+        // one turn of the queue is enough for it to run.
+        tokio::task::yield_now().await;
+        let _ = done.send(());
+        // Connections still listen to it: dropping it now would stop them as well, which is
+        // the same thing.
+        drop(stop);
+    });
+}
+
+/// Fires the filter's tick timers.
+async fn tick(shared: Rc<Shared>) {
+    loop {
+        let pause = shared.filter.until_tick().unwrap_or(TIMER_CHECK);
+        if !pause.is_zero() {
+            let retimed = shared.retimed.notified();
+            let _ = tokio::time::timeout(pause.min(TIMER_CHECK), retimed).await;
+        }
+        if shared.filter.until_tick().is_some_and(|due| due.is_zero()) {
+            if let Err(trap) = shared.filter.tick() {
+                filter::count_trap(&shared.counters, &trap, "on_tick");
+            }
+            // A timer that is always due must not starve requests.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Closes upstream connections that nobody used for long.
+async fn reap(shared: Rc<Shared>) {
+    let period = (shared.limits.pool_idle_timeout / 2).max(Duration::from_millis(100));
+    loop {
+        tokio::time::sleep(period).await;
+        shared.pool.reap(Instant::now());
+    }
+}
