@@ -1,1 +1,49 @@
-//! The filter.
+//! The WebAssembly modules of Silverback: glue around `silverback-core`, and nothing else.
+//!
+//! | feature | module | boundary |
+//! |---|---|---|
+//! | `filter` | `silverback.wasm`, a proxy-wasm filter (wasm32-wasip1) | [`proxy::Proxy`] |
+//! | `component` | `translator.wasm`, a component (wasm32-unknown-unknown) | `wit/translator.wit` |
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+#[cfg(feature = "filter")]
+pub mod config;
+#[cfg(all(feature = "filter", target_family = "wasm"))]
+mod http;
+#[cfg(feature = "filter")]
+pub mod proxy;
+#[cfg(all(feature = "filter", target_family = "wasm"))]
+mod root;
+#[cfg(feature = "filter")]
+pub mod worker;
+
+#[cfg(all(feature = "filter", target_family = "wasm"))]
+mod entry {
+    #![allow(
+        unsafe_code,
+        reason = "the SDK's macro exports the module's start function"
+    )]
+    use proxy_wasm::traits::RootContext;
+
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+        // A panic is a bug here; the log says where before the host sees the trap.
+        std::panic::set_hook(Box::new(|info| {
+            let _ = proxy_wasm::hostcalls::log(
+                proxy_wasm::types::LogLevel::Critical,
+                &format!("silverback: {info}"),
+            );
+        }));
+        proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> {
+            Box::new(super::root::Root::default())
+        });
+    }}
+}

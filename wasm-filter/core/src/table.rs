@@ -15,3 +15,4 @@ pub mod model;
 pub mod root;
 pub mod routes;
 pub mod segment;
+pub mod store;

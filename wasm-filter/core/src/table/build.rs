@@ -48,6 +48,7 @@ impl TableBuilder {
             (_, HostPattern::Exact(_)) => 0,
             (Scope::Ingress, HostPattern::Wildcard(_)) => flag::INGRESS_WILDCARD,
             (Scope::Ingress, HostPattern::Any) => flag::INGRESS_ANY,
+            (Scope::IngressDefault, _) => flag::INGRESS_DEFAULT,
             (Scope::Listener { .. }, HostPattern::Wildcard(_)) => flag::LISTENER_WILDCARD,
             (Scope::Listener { .. }, HostPattern::Any) => flag::LISTENER_ANY,
         };

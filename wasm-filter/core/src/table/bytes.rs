@@ -18,13 +18,6 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*head))
 }
 
-/// Reads a `u64` at `at`.
-#[inline]
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let (head, _) = bytes.get(at..)?.split_first_chunk::<8>()?;
-    Some(u64::from_le_bytes(*head))
-}
-
 /// A cursor over table bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {

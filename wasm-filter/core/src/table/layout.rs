@@ -38,7 +38,14 @@ pub mod flag {
     pub const WILDCARD_HOSTNAME: u8 = 32;
     /// There is a listener.
     pub const LISTENER: u8 = 64;
+    /// There is an Ingress with a default backend.
+    pub const INGRESS_DEFAULT: u8 = 128;
 }
+
+/// Id of the scope of all Ingress objects.
+pub const INGRESS: u64 = 0;
+/// Id of the scope of Ingress default backends.
+pub const INGRESS_DEFAULT: u64 = 2;
 
 /// Kind of a host in a key. Also keeps the hashes of the kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,16 +142,16 @@ pub(crate) fn host_place(key: &HostKey) -> (u32, u64, Box<[u8]>) {
     let scope = key.scope.id();
     let (kind, host) = host_parts(&key.host);
     let hash = host_hash(scope, kind, host.as_bytes());
-    (
-        route_segment(kind, hash),
-        hash,
-        host_key(scope, kind, host),
-    )
+    (route_segment(kind, hash), hash, host_key(scope, kind, host))
 }
 
 /// Segment, hash (= id) and key of a Service port.
 pub(crate) fn service_place(key: &ServicePort) -> (u32, u64, Box<[u8]>) {
     let id = key.id();
     let text = format!("{}/{}:{}", key.namespace, key.name, key.port);
-    (endpoint_segment(id), id, text.into_bytes().into_boxed_slice())
+    (
+        endpoint_segment(id),
+        id,
+        text.into_bytes().into_boxed_slice(),
+    )
 }

@@ -21,6 +21,8 @@ pub enum HostPattern {
 pub enum Scope {
     /// All Ingress objects share one scope; a data plane's port may serve it or not.
     Ingress,
+    /// `spec.defaultBackend` of Ingress objects: asked last of all, only with [`HostPattern::Any`].
+    IngressDefault,
     /// Listeners of Gateways. A request belongs to the scope with the most specific `hostname` on
     /// its port and to no other (listener isolation, Gateway API `Listener.hostname`).
     Listener {
@@ -167,11 +169,12 @@ pub struct Listener {
 // === impl Scope ===
 
 impl Scope {
-    /// The scope's id in the table: 0 for Ingress, else a hash of port and hostname.
+    /// The scope's id in the table: even for Ingress, odd for listeners.
     #[must_use]
     pub fn id(&self) -> u64 {
         match self {
             Self::Ingress => 0,
+            Self::IngressDefault => 2,
             // `| 1` keeps a listener's id apart from Ingress's.
             Self::Listener { port, hostname } => {
                 digest64(&["listener", &port.to_string(), &hostname.to_string()]) | 1
@@ -184,6 +187,7 @@ impl core::fmt::Display for Scope {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Ingress => f.write_str("ingress"),
+            Self::IngressDefault => f.write_str("ingress default"),
             Self::Listener { port, hostname } => write!(f, "port:{port}/{hostname}"),
         }
     }

@@ -16,8 +16,8 @@
 //! table of the paths, and a lookup asks for the whole path, then for every prefix of it that ends
 //! at a `/`, longest first, but none with more slashes than `depth`.
 
-use std::sync::Arc;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bytes::{Cursor, offset, patch_u32, put_prefixed, put_varint, u32_at};
 use super::hash::Fast;
@@ -59,7 +59,10 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
         let text: &str = match &m.path {
             PathMatch::Exact(text) | PathMatch::Prefix(text) => text,
         };
-        paths.entry((PathRank::of(&m.path), text)).or_default().push(m);
+        paths
+            .entry((PathRank::of(&m.path), text))
+            .or_default()
+            .push(m);
     }
     let listed = paths.len() <= LIST;
     let slots = if listed {

@@ -91,6 +91,9 @@ fn slot_of(hash: u64, slots: usize) -> usize {
     (hash as usize) & slots.wrapping_sub(1)
 }
 
+/// Key and payload of a block.
+pub type KeyAndPayload<'a> = (&'a [u8], &'a [u8]);
+
 /// A segment being read. An empty slice is the segment without blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentView<'a> {
@@ -144,13 +147,34 @@ impl<'a> SegmentView<'a> {
         self.flags
     }
 
-    /// The payload of the block with this hash and key; `Ok(None)` if there is none, `Err` if the
-    /// bytes are broken.
+    /// The payload of the block with this hash and key; `Ok(None)` if there is none.
     ///
     /// # Errors
     /// [`Broken`] for bytes that are no segment.
     #[inline]
-    pub fn find(&self, hash: u64, is_key: impl Fn(&[u8]) -> bool) -> Result<Option<&'a [u8]>, Broken> {
+    pub fn find(
+        &self,
+        hash: u64,
+        is_key: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<&'a [u8]>, Broken> {
+        Ok(self.probe(hash, is_key)?.map(|(_, payload)| payload))
+    }
+
+    /// Key and payload of the block whose hash is its whole identity.
+    ///
+    /// # Errors
+    /// [`Broken`] for bytes that are no segment.
+    #[inline]
+    pub fn find_with_key(&self, id: u64) -> Result<Option<KeyAndPayload<'a>>, Broken> {
+        self.probe(id, |_| true)
+    }
+
+    #[inline]
+    fn probe(
+        &self,
+        hash: u64,
+        is_key: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<KeyAndPayload<'a>>, Broken> {
         if self.slots == 0 {
             return Ok(None);
         }
@@ -164,7 +188,8 @@ impl<'a> SegmentView<'a> {
             if cursor.u64().ok_or(Broken)? == hash {
                 let key = cursor.prefixed().ok_or(Broken)?;
                 if is_key(key) {
-                    return cursor.prefixed().map(Some).ok_or(Broken);
+                    let payload = cursor.prefixed().ok_or(Broken)?;
+                    return Ok(Some((key, payload)));
                 }
             }
             slot = (slot + 1) & (self.slots - 1);
@@ -173,9 +198,11 @@ impl<'a> SegmentView<'a> {
     }
 
     /// Every block as (hash, key, payload), in the order in which they lie.
-    pub fn blocks(&self) -> impl Iterator<Item = Result<(u64, &'a [u8], &'a [u8]), Broken>> + use<'a> {
-        let mut cursor = Cursor::at(self.bytes, offset(HEADER + self.slots * 4))
-            .unwrap_or(Cursor::new(&[]));
+    pub fn blocks(
+        &self,
+    ) -> impl Iterator<Item = Result<(u64, &'a [u8], &'a [u8]), Broken>> + use<'a> {
+        let mut cursor =
+            Cursor::at(self.bytes, offset(HEADER + self.slots * 4)).unwrap_or(Cursor::new(&[]));
         (0..self.count).map(move |_| {
             let hash = cursor.u64().ok_or(Broken)?;
             let key = cursor.prefixed().ok_or(Broken)?;

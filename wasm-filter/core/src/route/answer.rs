@@ -1,0 +1,211 @@
+//! The whole way of one request: message of the contract in, plan or reply out.
+
+use core::net::SocketAddr;
+use std::io::Write as _;
+
+use super::balance::{self, Spin};
+use super::host::HostName;
+use super::path::normalize_bytes;
+use super::select::{Entry, Headers, Request, Selected, select};
+use crate::contract::plan::{Plan, Protocol, Timeouts};
+use crate::contract::request::RequestInfo;
+use crate::table::endpoints;
+use crate::table::layout::HostKind;
+use crate::table::model::RouteKind;
+use crate::table::store::view::{Segments, Unreadable};
+
+/// Tries in all: Kong's and KIC's default of 5 retries (kic-map 1.4).
+const TRIES: u8 = 6;
+
+/// The gateway's own answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// 400: host or path have no normal form.
+    BadRequest,
+    /// 404: no rule.
+    NotFound,
+    /// 500: the rule's share for invalid backends, or a rule without any.
+    NoBackend,
+    /// 503: the backend has no endpoints.
+    NoEndpoints,
+    /// 500: the decision cannot be written as a plan.
+    NoPlan,
+}
+
+/// What happens with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The plan is in [`Scratch::plan`].
+    Proxy,
+    /// The gateway answers itself.
+    Reply(Reply),
+}
+
+/// Buffers that live longer than a request, so that a request allocates nothing.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The plan's bytes.
+    pub plan: Vec<u8>,
+    endpoints: Vec<SocketAddr>,
+    uri: Vec<u8>,
+    route_name: Vec<u8>,
+    service_name: Vec<u8>,
+}
+
+impl Reply {
+    /// The status code.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::NotFound => 404,
+            Self::NoBackend | Self::NoPlan => 500,
+            Self::NoEndpoints => 503,
+        }
+    }
+
+    /// The message, in Kong's words where Kong has some.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::BadRequest => "Bad request",
+            Self::NotFound => "no Route matched with those values",
+            Self::NoBackend => "no existing backendRef provided",
+            Self::NoEndpoints => "failure to get a peer from the ring-balancer",
+            Self::NoPlan => "An unexpected error occurred",
+        }
+    }
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// [`Unreadable`] if a part of the table that is needed cannot be read.
+pub fn answer(
+    segments: &dyn Segments,
+    epoch: u64,
+    entry: Entry,
+    info: &RequestInfo<'_>,
+    headers: &impl Headers,
+    spin: Spin,
+    scratch: &mut Scratch,
+) -> Result<Answer, Unreadable> {
+    let (path, query) = split_query(info.path);
+    let (Some(host), Some(normal)) = (HostName::parse(info.host), normalize_bytes(path)) else {
+        return Ok(Answer::Reply(Reply::BadRequest));
+    };
+    let request = Request {
+        entry,
+        tls: info.tls,
+        host: host.as_bytes(),
+        path: &normal,
+        method: info.method,
+    };
+    let Some(selected) = select(segments, &request, headers)? else {
+        return Ok(Answer::Reply(Reply::NotFound));
+    };
+    let Some(backend) = balance::backend(&selected.rule, spin)? else {
+        return Ok(Answer::Reply(Reply::NoBackend));
+    };
+    let Some(id) = backend.service else {
+        return Ok(Answer::Reply(Reply::NoBackend));
+    };
+    let Some((key, endpoints)) = balance::service(segments, id)? else {
+        return Ok(Answer::Reply(Reply::NoEndpoints));
+    };
+    balance::order(&endpoints, spin, TRIES, &mut scratch.endpoints);
+    if scratch.endpoints.is_empty() {
+        return Ok(Answer::Reply(Reply::NoEndpoints));
+    }
+    write_names(
+        &selected,
+        key,
+        &mut scratch.route_name,
+        &mut scratch.service_name,
+    )?;
+    scratch.uri.clear();
+    let uri = if normal.as_ref() == path {
+        None
+    } else {
+        scratch.uri.extend_from_slice(&normal);
+        scratch.uri.extend_from_slice(query);
+        Some(&scratch.uri[..])
+    };
+    let plan = Plan {
+        epoch,
+        rule: selected.rule.id(),
+        endpoints: &scratch.endpoints,
+        timeouts: Timeouts::default(),
+        tries: TRIES,
+        protocol: Protocol::Http,
+        host: None,
+        uri,
+        remove_headers: &[],
+        tls: None,
+        route_name: &scratch.route_name,
+        service_name: &scratch.service_name,
+    };
+    scratch.plan.clear();
+    Ok(match plan.encode(&mut scratch.plan) {
+        Ok(()) => Answer::Proxy,
+        Err(_) => Answer::Reply(Reply::NoPlan),
+    })
+}
+
+/// Splits `path?query` before the `?`.
+#[must_use]
+pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
+    let at = target
+        .iter()
+        .position(|b| *b == b'?')
+        .unwrap_or(target.len());
+    target.split_at_checked(at).unwrap_or((target, b""))
+}
+
+/// The names that KIC gives to the Kong route and service of a rule (kic-map 2.2, 2.4), so that
+/// logs and dashboards stay as they are.
+fn write_names(
+    selected: &Selected<'_, '_>,
+    service_key: &[u8],
+    route: &mut Vec<u8>,
+    service: &mut Vec<u8>,
+) -> Result<(), Unreadable> {
+    route.clear();
+    service.clear();
+    let rule = &selected.rule;
+    let (namespace, name, port) = endpoints::names(service_key)?;
+    // Writing to a Vec cannot fail.
+    let _ = match rule.kind {
+        RouteKind::Ingress => {
+            let _ = write!(service, "{namespace}.{name}.{port}");
+            let _ = write!(route, "{}.{}.{name}.", rule.namespace, rule.name);
+            match selected.level.kind {
+                HostKind::Exact => route.extend_from_slice(selected.level.host),
+                HostKind::Wildcard => {
+                    route.extend_from_slice(b"_.");
+                    route.extend_from_slice(selected.level.host);
+                }
+                _ => {}
+            }
+            write!(route, ".{port}")
+        }
+        RouteKind::HttpRoute | RouteKind::GrpcRoute => {
+            let kind = if rule.kind == RouteKind::HttpRoute {
+                "httproute"
+            } else {
+                "grpcroute"
+            };
+            let _ = write!(
+                service,
+                "{kind}.{}.{}.{}",
+                rule.namespace, rule.name, rule.index
+            );
+            write!(
+                route,
+                "{kind}.{}.{}.{}.{}",
+                rule.namespace, rule.name, rule.index, selected.matched.index
+            )
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Which backend and which endpoints a request goes to.
+
+use core::net::SocketAddr;
+
+use crate::contract::plan::MAX_ENDPOINTS;
+use crate::table::endpoints::Endpoints;
+use crate::table::layout::endpoint_segment;
+use crate::table::routes::{BackendEntry, RuleEntry};
+use crate::table::store::view::{Segments, Unreadable};
+
+/// A place in the two-dimensional sequence by which requests are spread. The caller counts its
+/// requests; the multiples of the two numbers fill the unit square evenly (R2 sequence, from the
+/// plastic number), so that weights are kept within one request in a few, not only on average, and
+/// the choice of backend does not skew the choice of endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spin(pub u64);
+
+const BACKEND_STEP: u64 = 0xc13f_a9a9_02a6_328f;
+const ENDPOINT_STEP: u64 = 0x91e1_0da5_c79e_7b1d;
+
+impl Spin {
+    fn below(self, step: u64, total: u64) -> u64 {
+        // Total is below 2^32: the rule has at most a few backends of at most 1,000,000.
+        (self.0.wrapping_mul(step) >> 32).wrapping_mul(total) >> 32
+    }
+}
+
+/// The backend of a rule for this request; `None` if all weights are 0 or there is no backend.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn backend(rule: &RuleEntry<'_>, spin: Spin) -> Result<Option<BackendEntry>, Unreadable> {
+    let mut total = 0u64;
+    let mut count = 0;
+    let mut last = None;
+    for backend in rule.backends() {
+        let backend = backend?;
+        total = total.saturating_add(u64::from(backend.weight));
+        count += 1;
+        last = Some(backend);
+    }
+    if count == 1 {
+        return Ok(last.filter(|backend| backend.weight > 0));
+    }
+    if total == 0 || total > u64::from(u32::MAX) {
+        return Ok(None);
+    }
+    let mut at = spin.below(BACKEND_STEP, total);
+    for backend in rule.backends() {
+        let backend = backend?;
+        let weight = u64::from(backend.weight);
+        if at < weight {
+            return Ok(Some(backend));
+        }
+        at -= weight;
+    }
+    Ok(None)
+}
+
+/// The endpoints of a Service port and its key; `None` if the table does not know it.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn service(
+    segments: &dyn Segments,
+    id: u64,
+) -> Result<Option<(&[u8], Endpoints<'_>)>, Unreadable> {
+    let segment = segments.segment(endpoint_segment(id))?;
+    match segment.find_with_key(id)? {
+        Some((key, payload)) => Ok(Some((key, Endpoints::new(payload)?))),
+        None => Ok(None),
+    }
+}
+
+/// Fills `list` with the endpoints to try, in order: one by the spin, then its neighbours.
+pub fn order(endpoints: &Endpoints<'_>, spin: Spin, tries: u8, list: &mut Vec<SocketAddr>) {
+    list.clear();
+    let len = endpoints.len();
+    if len == 0 {
+        return;
+    }
+    let first = spin.below(ENDPOINT_STEP, len as u64) as usize;
+    let count = len.min(usize::from(tries)).min(MAX_ENDPOINTS);
+    for step in 0..count {
+        list.extend(endpoints.get((first + step) % len));
+    }
+}

@@ -1,0 +1,193 @@
+//! The one form of a path in which requests and routes are compared.
+//!
+//! RFC 3986 6.2.2 (escapes of unreserved characters decoded, the others in upper case, dot segments
+//! removed) and repeated slashes merged, as Kong's router does (`kong.tools.uri.normalize` with
+//! `merge_slashes`). `%2F` stays an escape: it is no segment boundary. The upstream gets this form
+//! too, so that it can never see another path than the one that was matched.
+//!
+//! A path with a NUL, a control character, a broken escape or without leading `/` has no such form:
+//! the request is rejected with 400, as nginx does.
+
+use std::borrow::Cow;
+
+/// The normal form of a request's path (without query); `None` = reject.
+#[must_use]
+pub fn normalize_bytes(path: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if path.first() != Some(&b'/') || path.iter().any(|b| !allowed(*b)) {
+        return None;
+    }
+    if is_normal(path) {
+        return Some(Cow::Borrowed(path));
+    }
+    let decoded = decode(path)?;
+    Some(Cow::Owned(remove_dots(&decoded)))
+}
+
+/// The normal form of a path in a manifest; `None` = not a path that a request could have.
+#[must_use]
+pub fn normalize(path: &str) -> Option<Cow<'_, str>> {
+    match normalize_bytes(path.as_bytes())? {
+        Cow::Borrowed(_) => Some(Cow::Borrowed(path)),
+        // Only ASCII is decoded, so the rest is the UTF-8 that it was.
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
+}
+
+#[inline]
+fn allowed(byte: u8) -> bool {
+    !matches!(byte, 0..=0x20 | 0x7f | b'#' | b'?')
+}
+
+/// The common case, seen without a copy.
+#[inline]
+fn is_normal(path: &[u8]) -> bool {
+    let mut last = 0u8;
+    for byte in path {
+        if *byte == b'%' || (last == b'/' && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        last = *byte;
+    }
+    true
+}
+
+fn decode(path: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path.iter();
+    while let Some(byte) = rest.next() {
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let high = hex(*rest.next()?)?;
+        let low = hex(*rest.next()?)?;
+        match high << 4 | low {
+            0 => return None,
+            c if c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~') => out.push(c),
+            _ => {
+                out.push(b'%');
+                out.push(upper_hex(high));
+                out.push(upper_hex(low));
+            }
+        }
+    }
+    Some(out)
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn upper_hex(digit: u8) -> u8 {
+    if digit < 10 {
+        b'0' + digit
+    } else {
+        b'A' + digit - 10
+    }
+}
+
+/// Merges slashes and removes `.` and `..` segments; `..` above the root stays at the root.
+fn remove_dots(path: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(path.len());
+    let mut segments = path.split(|b| *b == b'/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            b"." => {}
+            b".." => {
+                let parent = out.iter().rposition(|b| *b == b'/').unwrap_or(0);
+                out.truncate(parent);
+            }
+            b"" => {}
+            _ => {
+                out.push(b'/');
+                out.extend_from_slice(segment);
+                continue;
+            }
+        }
+        // "/a/", "/a/." and "/a/b/.." end with a slash.
+        if last {
+            out.push(b'/');
+        }
+    }
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(path: &str) -> Option<String> {
+        normalize(path).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn normal_forms() {
+        for (name, path, expected) in [
+            ("root", "/", "/"),
+            ("plain", "/a/b", "/a/b"),
+            ("trailing slash stays", "/a/b/", "/a/b/"),
+            ("repeated slashes merge", "//a///b//", "/a/b/"),
+            ("dot segments go", "/a/./b/../c", "/a/c"),
+            ("dot at the end leaves a slash", "/a/.", "/a/"),
+            ("dots at the end leave a slash", "/a/b/..", "/a/"),
+            ("dots above the root stay at the root", "/../../a", "/a"),
+            ("only dots", "/..", "/"),
+            ("encoded dots are dots", "/a/%2e%2E/b", "/b"),
+            (
+                "a name may begin with a dot",
+                "/.well-known/x",
+                "/.well-known/x",
+            ),
+            ("three dots are a name", "/a/...", "/a/..."),
+            ("unreserved escapes are decoded", "/%61%7E%2d", "/a~-"),
+            (
+                "other escapes become upper case",
+                "/a%2fb%c3%a9",
+                "/a%2Fb%C3%A9",
+            ),
+            (
+                "an encoded slash is no boundary",
+                "/a%2F..%2Fb",
+                "/a%2F..%2Fb",
+            ),
+            ("an escaped percent stays", "/%2561", "/%2561"),
+        ] {
+            assert_eq!(normal(path).as_deref(), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path() {
+        for path in [
+            "", "a", "*", "/a%", "/a%4", "/a%zz", "/%00", "/a b", "/a\0", "/a#b", "/a\r\n",
+            "/\u{7f}",
+        ] {
+            assert_eq!(normal(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn non_utf8_bytes_pass() {
+        assert_eq!(
+            normalize_bytes(b"/a//\xff").as_deref(),
+            Some(&b"/a/\xff"[..])
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_normal_form_is_its_own_normal_form(path in "/[a-z/.%25-9A-F]{0,40}") {
+            if let Some(once) = normal(&path) {
+                proptest::prop_assert_eq!(normal(&once), Some(once.clone()));
+                proptest::prop_assert!(!once.contains("//"));
+                proptest::prop_assert!(!once.split('/').any(|s| s == "." || s == ".."));
+            }
+        }
+    }
+}

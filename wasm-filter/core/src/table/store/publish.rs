@@ -1,0 +1,408 @@
+//! The writing side: pages first, then a root, then the epoch.
+//!
+//! The node chooses pages that neither its current nor its previous root uses, those that were
+//! written longest ago first. So a reader that has pinned the current or the previous epoch finds
+//! every page untouched; one that is older sees a digest that differs and pins again. Correctness
+//! does not depend on any grace time.
+//!
+//! The flip is a compare-and-swap of the epoch record: of two publishers one wins, the other gets
+//! [`PublishError::Raced`] and may start over from what is there.
+
+use std::collections::BTreeSet;
+
+use super::epoch::EpochRecord;
+use super::page::{self, PAGE_LEN, PAGE_USED, PageHeader, pages_for};
+use super::physical::{PHYSICAL_LEN, PhysicalRoot};
+use super::{
+    EPOCH_KEY, MAX_PAGES, SENTINEL, SENTINEL_KEY, SharedData, StoreError, page_key, root_key,
+};
+use crate::table::hash::Digest;
+use crate::table::root::{Root, SegmentId};
+
+/// Why a table was not published. The table before stays in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishError {
+    /// Shared data could not be read or written.
+    Store(StoreError),
+    /// The zone is too small for the pool or for this table.
+    ZoneFull {
+        /// Pages that the change needs.
+        needed: usize,
+        /// Pages that are free.
+        free: usize,
+        /// Pages in the pool.
+        pages: usize,
+    },
+    /// These segments are new, and their bytes were not given.
+    Missing(Vec<u32>),
+    /// The bytes given for this segment are not what the root says.
+    Digest(u32),
+    /// What was written does not read back.
+    Verify(u32),
+    /// Another publisher was faster.
+    Raced,
+    /// A value in the zone has another size or format: written by another release.
+    Foreign(&'static str),
+}
+
+impl core::fmt::Display for PublishError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "{error}"),
+            Self::ZoneFull {
+                needed,
+                free,
+                pages,
+            } => write!(
+                f,
+                "the table does not fit the shared-data zone: {needed} pages of {PAGE_LEN} bytes \
+                 are needed and {free} of {pages} are free (hint: a larger zone, \
+                 `--zone-size` here, nginx_wasm_shm_kv_silverback in Kong)"
+            ),
+            Self::Missing(segments) => {
+                write!(f, "bytes of {} segments are missing", segments.len())
+            }
+            Self::Digest(segment) => write!(f, "bytes of segment {segment} have another digest"),
+            Self::Verify(segment) => write!(f, "segment {segment} did not read back as written"),
+            Self::Raced => f.write_str("another publisher was faster"),
+            Self::Foreign(what) => write!(
+                f,
+                "{what} in the zone is of another release (hint: restart or reload the data plane)"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for PublishError {}
+
+impl From<StoreError> for PublishError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a publication did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The epoch that is now in effect.
+    pub epoch: u64,
+    /// Pages that were written.
+    pub pages: usize,
+    /// Segments that were written.
+    pub segments: usize,
+}
+
+/// Writes tables into one store.
+#[derive(Debug)]
+pub struct Publisher {
+    /// Epoch in which each page of the pool was last written.
+    written: Vec<u64>,
+}
+
+/// What is in effect.
+#[derive(Debug)]
+struct Current {
+    cas: u32,
+    record: EpochRecord,
+    root: Option<PhysicalRoot>,
+    previous: Option<PhysicalRoot>,
+}
+
+/// The bytes of shared-data zone that a pool of so many pages takes, as nginx's slab counts:
+/// whole 4 KiB pages for every value, and 3 % for its own book-keeping.
+#[must_use]
+pub fn zone_bytes(pages: u16) -> usize {
+    let slab = |len: usize| len.saturating_add(128).next_multiple_of(4096);
+    let values = usize::from(pages) * slab(PAGE_LEN) + 2 * slab(PHYSICAL_LEN) + 4096;
+    values + values / 32 + 8 * 4096
+}
+
+/// The largest pool for a zone of so many bytes.
+#[must_use]
+pub fn pages_in_zone(bytes: usize) -> u16 {
+    let (mut low, mut high) = (0, MAX_PAGES);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if zone_bytes(middle) <= bytes {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+impl Publisher {
+    /// Takes over a store: creates the pool in a new one, reads what is there in another.
+    ///
+    /// # Errors
+    /// [`PublishError::ZoneFull`] if the pool does not fit, [`PublishError::Foreign`] for values
+    /// of another release.
+    pub fn open(store: &impl SharedData, pages: u16) -> Result<Self, PublishError> {
+        let pages = pages.min(MAX_PAGES);
+        let mut written = Vec::with_capacity(usize::from(pages));
+        for number in 0..pages {
+            let key = page_key(number);
+            let epoch = match store.get(&key)? {
+                Some((value, _)) => {
+                    let (header, _) =
+                        page::decode(&value).ok_or(PublishError::Foreign("a page"))?;
+                    header.epoch
+                }
+                None => {
+                    let empty = PageHeader {
+                        page: number,
+                        segment: u32::MAX,
+                        part: 0,
+                        epoch: 0,
+                    };
+                    create(store, &key, &page::encode(empty, &[])).map_err(
+                        |error| match error {
+                            PublishError::Store(StoreError::NoMemory) => PublishError::ZoneFull {
+                                needed: usize::from(pages),
+                                free: usize::from(number),
+                                pages: usize::from(number),
+                            },
+                            other => other,
+                        },
+                    )?;
+                    0
+                }
+            };
+            written.push(epoch);
+        }
+        let empty = PhysicalRoot::new(0, Root::default(), Vec::new())
+            .and_then(|root| root.encode())
+            .ok_or(PublishError::Foreign("the root"))?;
+        for slot in 0..2 {
+            match store.get(root_key(slot))? {
+                Some((value, _)) if value.len() != PHYSICAL_LEN => {
+                    return Err(PublishError::Foreign("a root"));
+                }
+                Some(_) => {}
+                None => create(store, root_key(slot), &empty.0)?,
+            }
+        }
+        if store.get(EPOCH_KEY)?.is_none() {
+            let record = EpochRecord {
+                epoch: 0,
+                slot: 0,
+                page_len: PAGE_LEN as u32,
+                pages: u32::from(pages),
+                root: empty.1,
+            };
+            create(store, EPOCH_KEY, &record.encode())?;
+        }
+        if store.get(SENTINEL_KEY)?.is_none() {
+            create(store, SENTINEL_KEY, SENTINEL)?;
+        }
+        Ok(Self { written })
+    }
+
+    /// The epoch and the digest of the logical root that are in effect.
+    ///
+    /// # Errors
+    /// [`PublishError::Store`], [`PublishError::Foreign`].
+    pub fn status(&self, store: &impl SharedData) -> Result<(u64, Digest), PublishError> {
+        let current = read_current(store)?;
+        let digest = current.root.map(|root| root.root.digest());
+        Ok((current.record.epoch, digest.unwrap_or_default()))
+    }
+
+    /// Puts a table into effect. `content` gives the bytes of a segment; it is asked only for
+    /// those that are not in the store already.
+    ///
+    /// # Errors
+    /// Any [`PublishError`]; the table before stays in effect.
+    pub fn publish<'c>(
+        &mut self,
+        store: &impl SharedData,
+        root: &Root,
+        content: impl Fn(u32) -> Option<&'c [u8]>,
+    ) -> Result<Published, PublishError> {
+        let current = read_current(store)?;
+        let epoch = current.record.epoch.saturating_add(1);
+        let mut used: BTreeSet<u16> = BTreeSet::new();
+        for kept in [&current.root, &current.previous].into_iter().flatten() {
+            used.extend(kept.all_pages());
+        }
+        let changes = changes(root, current.root.as_ref(), content)?;
+        let mut free: Vec<u16> = (0..)
+            .take(self.written.len())
+            .filter(|page| !used.contains(page))
+            .collect();
+        // Oldest first; the sort is stable, so equal ages go by number.
+        free.sort_by_key(|page| self.written.get(usize::from(*page)).copied());
+        let needed: usize = changes.iter().map(|(_, id, _)| pages_for(id.len)).sum();
+        if needed > free.len() {
+            return Err(PublishError::ZoneFull {
+                needed,
+                free: free.len(),
+                pages: self.written.len(),
+            });
+        }
+
+        let mut free = free.into_iter();
+        let mut pages = Vec::new();
+        let mut pending = changes.iter().peekable();
+        for (segment, id) in root.iter() {
+            match pending.next_if(|(changed, _, _)| *changed == segment) {
+                Some((_, _, bytes)) => {
+                    for (part, content) in (0..).zip(bytes.chunks(PAGE_USED)) {
+                        let number = free.next().ok_or(PublishError::Verify(segment))?;
+                        let header = PageHeader {
+                            page: number,
+                            segment,
+                            part,
+                            epoch,
+                        };
+                        self.write_page(store, header, content)?;
+                        pages.push(number);
+                    }
+                }
+                None if id.len > 0 => {
+                    let kept = current.root.as_ref().map(|root| root.pages(segment));
+                    pages.extend_from_slice(kept.unwrap_or_default());
+                }
+                None => {}
+            }
+        }
+        let written = pages_written(&changes);
+        let physical = PhysicalRoot::new(epoch, root.clone(), pages)
+            .ok_or(PublishError::Foreign("the current root"))?;
+        flip(store, &current, &physical, self.written.len())?;
+        Ok(Published {
+            epoch,
+            pages: written,
+            segments: changes.len(),
+        })
+    }
+
+    fn write_page(
+        &mut self,
+        store: &impl SharedData,
+        header: PageHeader,
+        content: &[u8],
+    ) -> Result<(), PublishError> {
+        let key = page_key(header.page);
+        let value = page::encode(header, content);
+        overwrite(store, &key, &value)?;
+        let back = store.get(&key)?.map(|(value, _)| value);
+        if back.as_deref() != Some(&value[..]) {
+            return Err(PublishError::Verify(header.segment));
+        }
+        if let Some(written) = self.written.get_mut(usize::from(header.page)) {
+            *written = header.epoch;
+        }
+        Ok(())
+    }
+}
+
+fn pages_written(changes: &[(u32, SegmentId, &[u8])]) -> usize {
+    changes.iter().map(|(_, id, _)| pages_for(id.len)).sum()
+}
+
+/// The segments with bytes that the current root has not, checked.
+fn changes<'c>(
+    root: &Root,
+    current: Option<&PhysicalRoot>,
+    content: impl Fn(u32) -> Option<&'c [u8]>,
+) -> Result<Vec<(u32, SegmentId, &'c [u8])>, PublishError> {
+    let mut changes = Vec::new();
+    let mut missing = Vec::new();
+    for (segment, id) in root.iter() {
+        if id.len == 0 || current.is_some_and(|current| current.root.get(segment) == id) {
+            continue;
+        }
+        match content(segment) {
+            Some(bytes) if SegmentId::of(bytes) == id => changes.push((segment, id, bytes)),
+            Some(_) => return Err(PublishError::Digest(segment)),
+            None => missing.push(segment),
+        }
+    }
+    if missing.is_empty() {
+        Ok(changes)
+    } else {
+        Err(PublishError::Missing(missing))
+    }
+}
+
+fn read_current(store: &impl SharedData) -> Result<Current, PublishError> {
+    let (value, cas) = store
+        .get(EPOCH_KEY)?
+        .ok_or(PublishError::Foreign("no epoch record"))?;
+    let record = EpochRecord::decode(&value).ok_or(PublishError::Foreign("the epoch record"))?;
+    let read = |slot| -> Result<_, PublishError> {
+        let value = super::get_stable(store, root_key(slot))?;
+        Ok(value.as_deref().and_then(PhysicalRoot::decode))
+    };
+    let root = read(record.slot)?
+        .filter(|(root, digest)| *digest == record.root && root.epoch == record.epoch)
+        .map(|(root, _)| root);
+    // A root that cannot be read is written anew from scratch; its pages count as free, since no
+    // reader can use it either.
+    let previous = read(1 - record.slot)?
+        .filter(|(root, _)| root.epoch < record.epoch)
+        .map(|(root, _)| root);
+    Ok(Current {
+        cas,
+        record,
+        root,
+        previous,
+    })
+}
+
+fn flip(
+    store: &impl SharedData,
+    current: &Current,
+    physical: &PhysicalRoot,
+    pages: usize,
+) -> Result<(), PublishError> {
+    let slot = 1 - current.record.slot;
+    let (value, digest) = physical.encode().ok_or(PublishError::ZoneFull {
+        needed: physical.all_pages().len(),
+        free: usize::from(MAX_PAGES),
+        pages,
+    })?;
+    overwrite(store, root_key(slot), &value)?;
+    let back = store.get(root_key(slot))?.map(|(value, _)| value);
+    if back.as_deref() != Some(&value[..]) {
+        return Err(PublishError::Raced);
+    }
+    let record = EpochRecord {
+        epoch: physical.epoch,
+        slot,
+        page_len: PAGE_LEN as u32,
+        pages: u32::try_from(pages).unwrap_or_default(),
+        root: digest,
+    };
+    store
+        .set(EPOCH_KEY, &record.encode(), current.cas)
+        .map_err(|error| match error {
+            StoreError::CasMismatch => PublishError::Raced,
+            other => PublishError::Store(other),
+        })
+}
+
+fn create(store: &impl SharedData, key: &[u8], value: &[u8]) -> Result<(), PublishError> {
+    match store.set(key, value, 0) {
+        // Somebody else has just created it, with the same fixed length.
+        Ok(()) | Err(StoreError::CasMismatch) => Ok(()),
+        Err(error) => Err(PublishError::Store(error)),
+    }
+}
+
+/// Sets whatever the cas is, as the only writer of this key.
+fn overwrite(store: &impl SharedData, key: &[u8], value: &[u8]) -> Result<(), PublishError> {
+    let (old, cas) = store
+        .get(key)?
+        .ok_or(PublishError::Foreign("a missing value"))?;
+    if old.len() != value.len() {
+        return Err(PublishError::Foreign("a value of another length"));
+    }
+    match store.set(key, value, cas) {
+        Ok(()) => Ok(()),
+        Err(StoreError::CasMismatch) => Err(PublishError::Raced),
+        Err(error) => Err(PublishError::Store(error)),
+    }
+}

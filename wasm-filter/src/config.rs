@@ -1,0 +1,143 @@
+//! The filter's configuration: JSON, described for Kong in `silverback.meta.json` (draft 4).
+
+use serde::Deserialize;
+use silverback_core::route::select::Entry;
+
+/// What the filter is told about the data plane that it runs in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// What each port of the data plane serves. A port that is not listed serves the Gateway
+    /// listeners with its own number and no Ingress.
+    #[serde(default = "default_ports")]
+    pub ports: Vec<Port>,
+}
+
+/// One port of the data plane.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Port {
+    /// The port that accepts connections, 1..=65535.
+    pub port: core::num::NonZeroU16,
+    /// Serves Ingress objects.
+    #[serde(default)]
+    pub ingress: bool,
+    /// The port of the Gateway listeners that it serves, 1..=65535; absent = none.
+    #[serde(default)]
+    pub listener: Option<core::num::NonZeroU16>,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// Not the JSON that `silverback.meta.json` describes.
+    Json(serde_json::Error),
+    /// A port is listed twice.
+    DuplicatePort(u16),
+}
+
+impl core::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Json(error) => write!(
+                f,
+                "filter configuration refused: {error} (hint: see silverback.meta.json)"
+            ),
+            Self::DuplicatePort(port) => write!(
+                f,
+                "filter configuration refused: port {port} is listed twice (hint: one entry of \
+                 `ports` can serve both Ingress and listeners)"
+            ),
+        }
+    }
+}
+
+/// Kong's default ports stand for 80 and 443.
+fn default_ports() -> Vec<Port> {
+    [(8000, 80), (8443, 443)]
+        .into_iter()
+        .filter_map(|(port, listener)| {
+            Some(Port {
+                port: core::num::NonZeroU16::new(port)?,
+                ingress: true,
+                listener: core::num::NonZeroU16::new(listener),
+            })
+        })
+        .collect()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ports: default_ports(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration; no bytes at all are the default.
+    ///
+    /// # Errors
+    /// [`ConfigError`], for the log.
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        if json.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        let mut config: Self = serde_json::from_slice(json).map_err(ConfigError::Json)?;
+        config.ports.sort_by_key(|port| port.port);
+        for pair in config.ports.windows(2) {
+            if let [a, b] = pair
+                && a.port == b.port
+            {
+                return Err(ConfigError::DuplicatePort(a.port.get()));
+            }
+        }
+        Ok(config)
+    }
+
+    /// What a port serves.
+    #[must_use]
+    pub fn entry(&self, port: u16) -> Entry {
+        let listed = self.ports.iter().find(|listed| listed.port.get() == port);
+        match listed {
+            Some(listed) => Entry {
+                ingress: listed.ingress,
+                listener: listed.listener.map(core::num::NonZeroU16::get),
+            },
+            None => Entry {
+                ingress: false,
+                listener: Some(port),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_configuration_is_kong_s_default_ports() {
+        let config = Config::parse(b" \n").unwrap();
+        let entry = config.entry(8000);
+        assert!(entry.ingress);
+        assert_eq!(entry.listener, Some(80));
+        assert_eq!(config.entry(9999).listener, Some(9999));
+        assert!(!config.entry(9999).ingress);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (name, json) in [
+            ("no JSON", "{"),
+            ("an unknown field", r#"{"port":1}"#),
+            ("port 0", r#"{"ports":[{"port":0}]}"#),
+            ("a port too large", r#"{"ports":[{"port":65536}]}"#),
+            ("a port twice", r#"{"ports":[{"port":1},{"port":1}]}"#),
+            ("another type", r#"{"ports":{}}"#),
+        ] {
+            let error = Config::parse(json.as_bytes()).expect_err(name);
+            assert!(error.to_string().contains("hint"), "{name}: {error}");
+        }
+    }
+}

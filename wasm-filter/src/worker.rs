@@ -1,0 +1,154 @@
+//! What one worker does with each request; the same natively (tests) and in the .wasm.
+
+use core::cell::RefCell;
+
+use proxy_wasm::types::LogLevel;
+use silverback_core::contract::request::RequestInfo;
+use silverback_core::route::answer::{Answer, Scratch, answer};
+use silverback_core::route::balance::Spin;
+use silverback_core::route::select::Headers;
+use silverback_core::table::store::view::{Unreadable, Views};
+
+use crate::config::Config;
+use crate::proxy::{Proxy, Shared};
+
+/// A worker's state; it lives as long as the instance.
+#[derive(Debug, Default)]
+pub struct Worker {
+    config: Config,
+    views: Views,
+    scratch: Scratch,
+    requests: u64,
+    /// The last failure that was logged, so that a lasting one is logged once.
+    logged: Option<Unreadable>,
+}
+
+/// What the data plane does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The plan is set: go on.
+    Continue,
+    /// The request is answered: stop.
+    Answered,
+}
+
+/// Headers of the current request. Asked once each, however many rules ask.
+struct RequestHeaders<'p, P> {
+    proxy: &'p P,
+    known: RefCell<Vec<(Box<str>, Option<Vec<u8>>)>>,
+}
+
+impl Worker {
+    /// A worker with this configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// Takes another configuration; the views stay.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// Decides one request.
+    pub fn request(&mut self, proxy: &impl Proxy) -> Next {
+        let Some(message) = proxy.request() else {
+            proxy.log(
+                LogLevel::Error,
+                "silverback: property kong.silverback.request is missing (hint: load the Kong \
+                 plugin `silverback`, plugins = bundled,silverback)",
+            );
+            return reply(
+                proxy,
+                503,
+                "the data plane offers no request property",
+                None,
+            );
+        };
+        let info = match RequestInfo::decode(&message) {
+            Ok(info) => info,
+            Err(error) => {
+                proxy.log(
+                    LogLevel::Error,
+                    &format!("silverback: kong.silverback.request cannot be read: {error}"),
+                );
+                return reply(proxy, 500, "An unexpected error occurred", None);
+            }
+        };
+        self.requests = self.requests.wrapping_add(1);
+        let spin = Spin(self.requests);
+        let entry = self.config.entry(info.port);
+        let headers = RequestHeaders {
+            proxy,
+            known: RefCell::default(),
+        };
+        let scratch = &mut self.scratch;
+        let answered = self.views.answer(&Shared(proxy), |segments, epoch| {
+            answer(segments, epoch, entry, &info, &headers, spin, scratch)
+        });
+        match answered {
+            Ok(Answer::Proxy) => {
+                self.logged = None;
+                proxy.set_plan(&self.scratch.plan);
+                Next::Continue
+            }
+            Ok(Answer::Reply(answer)) => {
+                self.logged = None;
+                reply(proxy, answer.status(), answer.message(), None)
+            }
+            Err(error) => {
+                self.log_once(proxy, error);
+                reply(proxy, 503, "no routing table yet", Some("1"))
+            }
+        }
+    }
+
+    fn log_once(&mut self, proxy: &impl Proxy, error: Unreadable) {
+        if self.logged == Some(error) {
+            return;
+        }
+        self.logged = Some(error);
+        let message = match error {
+            Unreadable::NoTable => "no routing table has been published yet",
+            Unreadable::NoSentinel => {
+                "the shared-data zone is missing or not prepared \
+                 (hint: nginx_wasm_shm_kv_silverback = 64m eviction=none)"
+            }
+            Unreadable::Store => "shared data cannot be read",
+            Unreadable::Epoch => "the epoch record cannot be read",
+            Unreadable::Root => "the table's root cannot be read",
+            Unreadable::Segment(_) => "a segment of the table cannot be read",
+        };
+        proxy.log(LogLevel::Error, &format!("silverback: {message}"));
+    }
+}
+
+fn reply(proxy: &impl Proxy, status: u16, message: &str, retry_after: Option<&str>) -> Next {
+    // The messages are constants without anything to escape.
+    let body = format!("{{\"message\":\"{message}\"}}");
+    let mut headers = vec![("content-type", "application/json; charset=utf-8")];
+    if let Some(seconds) = retry_after {
+        headers.push(("retry-after", seconds));
+    }
+    proxy.reply(status, &headers, body.as_bytes());
+    proxy.count_reply(status);
+    Next::Answered
+}
+
+impl<P: Proxy> Headers for RequestHeaders<'_, P> {
+    fn is(&self, name: &str, value: &[u8]) -> bool {
+        let Ok(mut known) = self.known.try_borrow_mut() else {
+            return false;
+        };
+        if let Some((_, found)) = known.iter().find(|(known, _)| **known == *name) {
+            return found.as_deref() == Some(value);
+        }
+        let found = self.proxy.header(name);
+        let is = found.as_deref() == Some(value);
+        known.push((name.into(), found));
+        is
+    }
+}
