@@ -31,15 +31,23 @@ fn guest(import: &str, call: &str, calls: usize) -> Filter {
 }
 
 fn request(bencher: Bencher<'_, '_>, filter: &Filter) {
-    let store = SharedStore::new(StoreOptions::new().zone("*", 1 << 20, Eviction::None).strict(true));
+    let store = SharedStore::new(
+        StoreOptions::new()
+            .zone("*", 1 << 20, Eviction::None)
+            .strict(true),
+    );
     store.set(b"key", &[1; 1024], 0).expect("room");
     let mut worker = Worker::start(filter, store, WorkerOptions::default()).expect("it starts");
     let mut properties = Properties::new();
     properties.set("ngx.scheme", "http");
-    let mut exchange = Exchange::new("GET", "/").header("host", "h").properties(properties);
+    let mut exchange = Exchange::new("GET", "/")
+        .header("host", "h")
+        .properties(properties);
     bencher.bench_local(|| {
         let id = worker.open().expect("no trap");
-        let action = worker.on_request_headers(id, &mut exchange).expect("no trap");
+        let action = worker
+            .on_request_headers(id, &mut exchange)
+            .expect("no trap");
         worker.close(id, &mut exchange).expect("no trap");
         action
     });
@@ -52,23 +60,23 @@ fn request_without_host_calls(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn request_with_10_gets_of_a_header(bencher: Bencher<'_, '_>) {
-    let import =
-        "(import \"env\" \"proxy_get_header_map_value\" (func $f (param i32 i32 i32 i32 i32) (result i32)))";
+    let import = "(import \"env\" \"proxy_get_header_map_value\" (func $f (param i32 i32 i32 i32 i32) (result i32)))";
     let call = "(call $f (i32.const 0) (i32.const 32) (i32.const 4) (i32.const 64) (i32.const 68))";
     request(bencher, &guest(import, call, 10));
 }
 
 #[divan::bench]
 fn request_with_10_gets_of_a_property(bencher: Bencher<'_, '_>) {
-    let import = "(import \"env\" \"proxy_get_property\" (func $f (param i32 i32 i32 i32) (result i32)))";
+    let import =
+        "(import \"env\" \"proxy_get_property\" (func $f (param i32 i32 i32 i32) (result i32)))";
     let call = "(call $f (i32.const 48) (i32.const 10) (i32.const 64) (i32.const 68))";
     request(bencher, &guest(import, call, 10));
 }
 
 #[divan::bench]
 fn request_with_10_gets_of_1_kib_of_shared_data(bencher: Bencher<'_, '_>) {
-    let import =
-        "(import \"env\" \"proxy_get_shared_data\" (func $f (param i32 i32 i32 i32 i32) (result i32)))";
-    let call = "(call $f (i32.const 16) (i32.const 3) (i32.const 64) (i32.const 68) (i32.const 72))";
+    let import = "(import \"env\" \"proxy_get_shared_data\" (func $f (param i32 i32 i32 i32 i32) (result i32)))";
+    let call =
+        "(call $f (i32.const 16) (i32.const 3) (i32.const 64) (i32.const 68) (i32.const 72))";
     request(bencher, &guest(import, call, 10));
 }

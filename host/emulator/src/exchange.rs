@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::headers::Headers;
 use crate::property::{Properties, canonical};
+use crate::uri;
 
 /// What the data plane knows of one request: handed to each callback, and read by the embedder
 /// afterwards.
@@ -210,6 +211,7 @@ impl Exchange {
         match name {
             b"ngx.request_method" => borrowed(&self.method),
             b"ngx.request_uri" | b"ngx.upstream_uri" => borrowed(&self.path),
+            b"ngx.uri" if self.strict => borrowed(&uri::decoded(path)),
             b"ngx.uri" => borrowed(path),
             b"ngx.args" => borrowed(query),
             b"ngx.scheme" => borrowed(&self.scheme),

@@ -8,10 +8,9 @@ use crate::options::Budget;
 use crate::state::State;
 
 /// A callback that the module may leave out.
-type Callback<P, R = ()> = Option<TypedFunc<P, R>>;
+pub(crate) type Callback<P, R = ()> = Option<TypedFunc<P, R>>;
 
 /// The callbacks of the ABI.
-#[derive(Clone)]
 pub(crate) struct Callbacks {
     pub(crate) context_create: Callback<(u32, u32)>,
     pub(crate) vm_start: Callback<(u32, u32), u32>,
@@ -31,11 +30,38 @@ pub(crate) struct Callbacks {
 }
 
 /// ABI 0.1.0 says no end of stream.
-#[derive(Clone)]
 pub(crate) enum HeadersCallback {
     Absent,
     WithoutEnd(TypedFunc<(u32, u32), u32>),
     WithEnd(TypedFunc<(u32, u32, u32), u32>),
+}
+
+impl HeadersCallback {
+    pub(crate) fn call(
+        &self,
+        store: &mut Store<State>,
+        id: u32,
+        count: u32,
+        end: bool,
+    ) -> wasmtime::Result<u32> {
+        match self {
+            Self::Absent => Ok(0),
+            Self::WithoutEnd(f) => f.call(store, (id, count)),
+            Self::WithEnd(f) => f.call(store, (id, count, end.into())),
+        }
+    }
+}
+
+/// Calls a callback; one that is left out answers 0, which is "go on".
+pub(crate) fn call<P: WasmParams, R: WasmResults + Default>(
+    callback: &Callback<P, R>,
+    store: &mut Store<State>,
+    parameters: P,
+) -> wasmtime::Result<R> {
+    match callback {
+        Some(f) => f.call(store, parameters),
+        None => Ok(R::default()),
+    }
 }
 
 /// An instance and the store it lives in.
@@ -78,14 +104,10 @@ impl Instance {
             Err(error) => Err((Box::new(store.into_data()), error)),
         }
     }
-
-    /// Sets what the next callback may use.
-    pub(crate) fn refill(&mut self) -> Result<(), wasmtime::Error> {
-        refill(&mut self.store)
-    }
 }
 
-fn refill(store: &mut Store<State>) -> Result<(), wasmtime::Error> {
+/// Sets what the next callback may use.
+pub(crate) fn refill(store: &mut Store<State>) -> Result<(), wasmtime::Error> {
     match store.data().options.budget {
         // A filter that can be interrupted and is not to be gets all there is.
         Budget::Unlimited => {

@@ -4,11 +4,13 @@ mod calls;
 mod request;
 mod roots;
 
+use wasmtime::Store;
+
 use crate::abi::{Action, Phase};
 use crate::error::{StartError, Trap};
 use crate::filter::Filter;
 use crate::host_calls::HostCalls;
-use crate::instance::Instance;
+use crate::instance::{Callbacks, Instance, refill};
 use crate::options::WorkerOptions;
 use crate::state::State;
 use crate::store::SharedStore;
@@ -237,7 +239,7 @@ impl Worker {
         phase: Phase,
         root: usize,
         context: Option<u32>,
-        f: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
+        f: impl FnOnce(&Callbacks, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<R, Trap> {
         let Some(instance) = &mut self.instance else {
             return Err(Trap::plain("the worker has no instance", Vec::new()));
@@ -247,7 +249,8 @@ impl Worker {
         state.root = root;
         state.context = context;
         state.lines.clear();
-        let done = instance.refill().and_then(|()| f(instance));
+        let done =
+            refill(&mut instance.store).and_then(|()| f(&instance.callbacks, &mut instance.store));
         done.map_err(|error| {
             instance.trapped = true;
             let state = instance.store.data_mut();

@@ -7,6 +7,7 @@ use crate::abi::{LogLevel, MapType, Phase, Status};
 use crate::exchange::Exchange;
 use crate::headers::{Headers, write_pairs};
 use crate::state::State;
+use crate::uri;
 use crate::violation::Violation;
 
 const NOT_FOUND: Reply = Reply::Status(Status::NotFound);
@@ -226,9 +227,11 @@ fn pseudo_value<'a>(state: &'a State, map: MapType, name: &[u8]) -> Option<Cow<'
         }
         (MapType::RequestHeaders, b":path") => {
             let exchange = state.exchange.as_ref()?;
-            Some(Cow::Borrowed(
-                exchange.seen_path.as_ref().unwrap_or(&exchange.path),
-            ))
+            match &exchange.seen_path {
+                Some(path) => Some(Cow::Borrowed(path)),
+                None if exchange.strict => Some(uri::decoded(&exchange.path)),
+                None => Some(Cow::Borrowed(&exchange.path)),
+            }
         }
         (MapType::RequestHeaders, b":scheme") => {
             Some(Cow::Borrowed(&state.exchange.as_ref()?.scheme))

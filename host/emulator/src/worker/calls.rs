@@ -1,11 +1,14 @@
 //! HTTP calls that the filter dispatched, and their answers.
 
+use wasmtime::Store;
+
 use super::Worker;
 use crate::abi::Phase;
 use crate::error::Trap;
 use crate::exchange::Exchange;
 use crate::http_call::{CallResponse, HttpCall, Outstanding, Resumed};
-use crate::instance::Instance;
+use crate::instance::{Callbacks, call};
+use crate::state::State;
 
 impl Worker {
     /// Takes the calls that are to be made. Each must be answered by
@@ -41,7 +44,11 @@ impl Worker {
         let Some(at) = state.calls.iter().position(|o| o.call.token == token) else {
             return Ok(Resumed::default());
         };
-        let Outstanding { call, root, .. } = state.calls.remove(at);
+        let Outstanding {
+            call: request,
+            root,
+            ..
+        } = state.calls.remove(at);
         let response = response.unwrap_or_else(CallResponse::failed);
         let sizes = (
             response.headers.len(),
@@ -54,27 +61,26 @@ impl Worker {
             state.call_response = Some(response);
             state.resumed = Resumed::default();
         }
-        let answer = move |instance: &mut Instance, id: u32| match instance
-            .callbacks
-            .http_call_response
-            .clone()
-        {
-            Some(f) => f
-                .call(&mut instance.store, (id, token, headers, body, trailers))
-                .map(|()| 0),
-            None => Ok(0),
+        let answer = move |callbacks: &Callbacks, store: &mut Store<State>, id: u32| {
+            call(
+                &callbacks.http_call_response,
+                store,
+                (id, token, headers, body, trailers),
+            )
+            .map(|()| 0)
         };
-        let done = match (call.context, exchange) {
+        let done = match (request.context, exchange) {
             (Some(id), Some(exchange)) if self.is_open(id) => self
                 .call(id, Phase::CallResponse, exchange, answer)
                 .map(drop),
             (Some(_), _) => Ok(()),
             (None, _) => match self.root_id(root) {
-                Some(id) => self
-                    .run(Phase::CallResponse, root, None, |instance| {
-                        answer(instance, id)
-                    })
-                    .map(drop),
+                Some(id) => {
+                    let told = |callbacks: &Callbacks, store: &mut Store<State>| {
+                        answer(callbacks, store, id)
+                    };
+                    self.run(Phase::CallResponse, root, None, told).map(drop)
+                }
                 None => Ok(()),
             },
         };
@@ -86,8 +92,8 @@ impl Worker {
         let waiting = state
             .calls
             .iter()
-            .any(|other| other.call.context == call.context);
-        if state.options.strict && call.context.is_some() && !waiting {
+            .any(|other| other.call.context == request.context);
+        if state.options.strict && request.context.is_some() && !waiting {
             // ngx_wasm_module goes on by itself when the last call of a request is answered.
             resumed.request = true;
         }

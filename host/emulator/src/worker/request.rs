@@ -1,10 +1,13 @@
 //! The callbacks of a request.
 
+use wasmtime::Store;
+
 use super::{ContextId, Worker, action};
 use crate::abi::{Action, Phase};
 use crate::error::Trap;
 use crate::exchange::Exchange;
-use crate::instance::{HeadersCallback, Instance};
+use crate::instance::{Callbacks, call};
+use crate::state::State;
 
 impl Worker {
     /// Creates the context of a request. After a trap this makes the instance anew first.
@@ -16,14 +19,20 @@ impl Worker {
         let Some(root_id) = self.root_id(root) else {
             return Err(Trap::plain("no root context", Vec::new()));
         };
-        self.run(Phase::Start, root, Some(id), |instance| {
-            match &instance.callbacks.context_create {
-                Some(f) => f.clone().call(&mut instance.store, (id, root_id)),
-                None => Ok(()),
-            }
+        self.run(Phase::Start, root, Some(id), |callbacks, store| {
+            call(&callbacks.context_create, store, (id, root_id))
         })?;
         self.open.insert(id);
         Ok(ContextId::new(id, self.generation()))
+    }
+
+    /// [`Worker::open`] for a filter that reads the request in its context's constructor.
+    pub fn open_for(&mut self, exchange: &mut Exchange) -> Result<ContextId, Trap> {
+        // Before the request goes in: making the instance anew is nobody's request.
+        self.ready()?;
+        self.begin(exchange);
+        let opened = self.lend(exchange, Self::open);
+        opened.unwrap_or_else(|| self.open())
     }
 
     /// `on_http_request_headers`. As in Kong it always says that more follows (Kong facts 6);
@@ -33,17 +42,17 @@ impl Worker {
         id: ContextId,
         exchange: &mut Exchange,
     ) -> Result<Action, Trap> {
-        let strict = self.strict();
-        exchange.strict = strict;
-        if strict && exchange.client_host.is_none() {
-            exchange.client_host = exchange.request_headers.get("host").map(<[u8]>::to_vec);
-        }
+        self.begin(exchange);
         let count = len(exchange.request_headers.len());
-        let end =
-            !strict && exchange.request_body.is_none() && exchange.request_trailers.is_empty();
-        self.call(id, Phase::RequestHeaders, exchange, |instance, id| {
-            headers_call(instance, |i| &i.callbacks.request_headers, id, count, end)
-        })
+        let end = !exchange.strict
+            && exchange.request_body.is_none()
+            && exchange.request_trailers.is_empty();
+        self.call(
+            id,
+            Phase::RequestHeaders,
+            exchange,
+            |callbacks, store, id| callbacks.request_headers.call(store, id, count, end),
+        )
     }
 
     /// `on_http_request_body`, for the whole body: once, with the end of the stream, or never when
@@ -59,15 +68,9 @@ impl Worker {
             _ => return Ok(Action::Continue),
         };
         exchange.body_shown = true;
-        self.call(
-            id,
-            Phase::RequestBody,
-            exchange,
-            |instance, id| match &instance.callbacks.request_body {
-                Some(f) => f.clone().call(&mut instance.store, (id, size, 1)),
-                None => Ok(0),
-            },
-        )
+        self.call(id, Phase::RequestBody, exchange, |callbacks, store, id| {
+            call(&callbacks.request_body, store, (id, size, 1))
+        })
     }
 
     /// `on_http_request_trailers`; ngx_wasm_module never calls it, so neither does strict mode.
@@ -84,10 +87,7 @@ impl Worker {
             id,
             Phase::RequestTrailers,
             exchange,
-            |instance, id| match &instance.callbacks.request_trailers {
-                Some(f) => f.clone().call(&mut instance.store, (id, count)),
-                None => Ok(0),
-            },
+            |callbacks, store, id| call(&callbacks.request_trailers, store, (id, count)),
         )
     }
 
@@ -98,15 +98,12 @@ impl Worker {
         exchange: &mut Exchange,
     ) -> Result<Action, Trap> {
         let count = len(exchange.response_headers.len());
-        self.call(id, Phase::ResponseHeaders, exchange, |instance, id| {
-            headers_call(
-                instance,
-                |i| &i.callbacks.response_headers,
-                id,
-                count,
-                false,
-            )
-        })
+        self.call(
+            id,
+            Phase::ResponseHeaders,
+            exchange,
+            |callbacks, store, id| callbacks.response_headers.call(store, id, count, false),
+        )
     }
 
     /// `on_http_response_body`, for the piece in [`Exchange::response_body`].
@@ -120,17 +117,13 @@ impl Worker {
         if size == 0 && !end_of_stream {
             return Ok(Action::Continue);
         }
-        self.call(
-            id,
-            Phase::ResponseBody,
-            exchange,
-            |instance, id| match &instance.callbacks.response_body {
-                Some(f) => f
-                    .clone()
-                    .call(&mut instance.store, (id, size, end_of_stream.into())),
-                None => Ok(0),
-            },
-        )
+        self.call(id, Phase::ResponseBody, exchange, |callbacks, store, id| {
+            call(
+                &callbacks.response_body,
+                store,
+                (id, size, end_of_stream.into()),
+            )
+        })
     }
 
     /// `on_http_response_trailers`; ngx_wasm_module as Kong builds it never calls it, so neither
@@ -148,25 +141,17 @@ impl Worker {
             id,
             Phase::ResponseTrailers,
             exchange,
-            |instance, id| match &instance.callbacks.response_trailers {
-                Some(f) => f.clone().call(&mut instance.store, (id, count)),
-                None => Ok(0),
-            },
+            |callbacks, store, id| call(&callbacks.response_trailers, store, (id, count)),
         )
     }
 
     /// The request is over: `on_done`, then `on_log`.
     pub fn on_log(&mut self, id: ContextId, exchange: &mut Exchange) -> Result<(), Trap> {
-        self.call(id, Phase::Log, exchange, |instance, id| {
-            if let Some(f) = instance.callbacks.done.clone() {
-                f.call(&mut instance.store, id)?;
-            }
-            match instance.callbacks.log.clone() {
-                Some(f) => f.call(&mut instance.store, id).map(|()| 0),
-                None => Ok(0),
-            }
-        })
-        .map(drop)
+        let logged = self.call(id, Phase::Log, exchange, |callbacks, store, id| {
+            call(&callbacks.done, store, id)?;
+            call(&callbacks.log, store, id).map(|()| 0)
+        });
+        logged.map(drop)
     }
 
     /// Deletes the context. Whatever else is called with it afterwards does nothing.
@@ -174,11 +159,8 @@ impl Worker {
         if !self.is_open(id) {
             return Ok(());
         }
-        let deleted = self.call(id, Phase::Done, exchange, |instance, id| {
-            match &instance.callbacks.delete {
-                Some(f) => f.clone().call(&mut instance.store, id).map(|()| 0),
-                None => Ok(0),
-            }
+        let deleted = self.call(id, Phase::Done, exchange, |callbacks, store, id| {
+            call(&callbacks.delete, store, id).map(|()| 0)
         });
         self.open.remove(&id.id);
         if let Some(state) = self.state_mut() {
@@ -198,46 +180,50 @@ impl Worker {
         id: ContextId,
         phase: Phase,
         exchange: &mut Exchange,
-        f: impl FnOnce(&mut Instance, u32) -> wasmtime::Result<u32>,
+        f: impl FnOnce(&Callbacks, &mut Store<State>, u32) -> wasmtime::Result<u32>,
     ) -> Result<Action, Trap> {
         if !self.is_open(id) {
             return Ok(Action::Continue);
         }
         exchange.strict = self.strict();
-        if let Some(state) = self.state_mut() {
-            state.exchange = Some(std::mem::take(exchange));
-        }
-        let done = self.run(phase, self.root, Some(id.id), |instance| f(instance, id.id));
-        if let Some(taken) = self.state_mut().and_then(|state| state.exchange.take()) {
-            *exchange = taken;
-        }
+        let root = self.root;
+        let done = self.lend(exchange, |worker| {
+            worker.run(phase, root, Some(id.id), |callbacks, store| {
+                f(callbacks, store, id.id)
+            })
+        });
         let answered = exchange.local_response.is_some();
         // A local response stands whatever the callback returned.
-        done.map(|number| {
+        let act = |number| {
             if answered && phase < Phase::Log {
                 Action::Pause
             } else {
                 action(number)
             }
-        })
+        };
+        done.map_or(Ok(Action::Continue), |done| done.map(act))
+    }
+
+    /// Runs something with the exchange in the state, where host functions find it.
+    fn lend<R>(&mut self, exchange: &mut Exchange, f: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        self.state_mut()?.exchange = Some(std::mem::take(exchange));
+        let done = f(self);
+        if let Some(taken) = self.state_mut().and_then(|state| state.exchange.take()) {
+            *exchange = taken;
+        }
+        Some(done)
+    }
+
+    /// What strict mode must remember of a request before the filter changes it.
+    fn begin(&self, exchange: &mut Exchange) {
+        exchange.strict = self.strict();
+        if exchange.strict && exchange.client_host.is_none() {
+            exchange.client_host = exchange.request_headers.get("host").map(<[u8]>::to_vec);
+        }
     }
 
     pub(super) fn strict(&self) -> bool {
         self.state().is_some_and(|state| state.options.strict)
-    }
-}
-
-fn headers_call(
-    instance: &mut Instance,
-    callback: impl FnOnce(&Instance) -> &HeadersCallback,
-    id: u32,
-    count: u32,
-    end: bool,
-) -> wasmtime::Result<u32> {
-    match callback(instance).clone() {
-        HeadersCallback::Absent => Ok(0),
-        HeadersCallback::WithoutEnd(f) => f.call(&mut instance.store, (id, count)),
-        HeadersCallback::WithEnd(f) => f.call(&mut instance.store, (id, count, end.into())),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Worker;
 use crate::abi::Phase;
 use crate::error::{StartError, Trap};
+use crate::instance::call;
 use crate::state::{Root, Timer};
 
 impl Worker {
@@ -69,11 +70,8 @@ impl Worker {
             return Ok(());
         };
         for queue in ready {
-            self.run(Phase::QueueReady, root, None, |instance| {
-                match instance.callbacks.queue_ready.clone() {
-                    Some(f) => f.call(&mut instance.store, (id, queue)),
-                    None => Ok(()),
-                }
+            self.run(Phase::QueueReady, root, None, |callbacks, store| {
+                call(&callbacks.queue_ready, store, (id, queue))
             })?;
         }
         Ok(())
@@ -120,11 +118,8 @@ impl Worker {
         let Some(id) = self.root_id(root) else {
             return Ok(());
         };
-        self.run(Phase::Tick, root, None, |instance| {
-            match instance.callbacks.tick.clone() {
-                Some(f) => f.call(&mut instance.store, id),
-                None => Ok(()),
-            }
+        self.run(Phase::Tick, root, None, |callbacks, store| {
+            call(&callbacks.tick, store, id)
         })
     }
 
@@ -214,23 +209,18 @@ impl Worker {
         let Some(id) = self.root_id(root) else {
             return Ok(());
         };
-        let (vm_ok, configured) = self.run(Phase::Start, root, None, |instance| {
-            let callbacks = instance.callbacks.clone();
-            if let Some(f) = callbacks.context_create {
-                f.call(&mut instance.store, (id, 0))?;
-            }
-            let mut ok = 1;
-            if vm_start && let Some(f) = callbacks.vm_start {
-                ok = f.call(&mut instance.store, (id, vm_size))?;
-            }
-            if ok == 0 {
+        let (vm_ok, configured) = self.run(Phase::Start, root, None, |callbacks, store| {
+            call(&callbacks.context_create, store, (id, 0))?;
+            // A callback that is left out agrees.
+            if vm_start
+                && callbacks.vm_start.is_some()
+                && call(&callbacks.vm_start, store, (id, vm_size))? == 0
+            {
                 return Ok((false, false));
             }
-            let configured = match callbacks.configure {
-                Some(f) => f.call(&mut instance.store, (id, size))?,
-                None => 1,
-            };
-            Ok((true, configured != 0))
+            let refused = callbacks.configure.is_some()
+                && call(&callbacks.configure, store, (id, size))? == 0;
+            Ok((true, !refused))
         })?;
         let generation = self.generation();
         let Some(state) = self.state_mut() else {

@@ -247,3 +247,19 @@ fn lenient_mode_does_what_the_abi_says() {
     assert_eq!(values(&exchange, "x-got"), ["inner", "10"]);
     assert!(bench.worker.violations().is_empty());
 }
+
+#[test]
+fn path_reads_as_nginx_parsed_it_and_request_path_as_the_client_sent_it() {
+    let mut bench = strict().start("script");
+    let mut exchange = doing(&["get-property request.path", "get-property request.url_path"]);
+    exchange.path = b"/a%2Fb//../c?d=%2F".to_vec();
+    bench.request(&mut exchange).expect("no trap");
+    let got = ["Ok(Some(\"/a%2Fb//../c?d=%2F\"))", "Ok(Some(\"/a/c\"))"];
+    assert_eq!(values(&exchange, "x-got"), got);
+
+    let mut bench = strict().start("headers");
+    let mut exchange = doing(&["get :path"]);
+    exchange.path = b"/a%2Fb//../c?d=%2F".to_vec();
+    bench.request(&mut exchange).expect("no trap");
+    assert_eq!(values(&exchange, "x-got"), ["/a/c?d=%2F"]);
+}

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use silverback_emulator::{
-    AbiVersion, Action, Budget, CallResponse, CompileError, Exchange, Filter, Interruption, StartError, Status,
+    AbiVersion, Action, Budget, CallResponse, CompileError, Exchange, Filter, Interruption,
+    StartError, Status,
 };
 
 use crate::support::{Bench, Setup, lenient, strict};
@@ -20,7 +21,8 @@ fn guest(imports: &str, rest: &str, body: &str) -> String {
     )
 }
 
-const ALLOCATE: &str = "(func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const 1024)";
+const ALLOCATE: &str =
+    "(func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const 1024)";
 
 fn compile(text: &str, interruption: Interruption) -> Result<Filter, CompileError> {
     let wasm = wat::parse_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
@@ -36,14 +38,18 @@ fn start(setup: Setup, text: &str) -> Bench {
 /// trapping never and storing it where `:status` is read from.
 fn status_of(setup: Setup, imports: &str, rest: &str, call: &str) -> u32 {
     // on_request_headers stores the status at 0 and logs the four bytes.
-    let imports = format!("{imports} (import \"env\" \"proxy_log\" (func $say (param i32 i32 i32) (result i32)))");
+    let imports = format!(
+        "{imports} (import \"env\" \"proxy_log\" (func $say (param i32 i32 i32) (result i32)))"
+    );
     let body = format!(
         "(i32.store (i32.const 0) (i32.add (i32.const 0x30) {call}))
          (drop (call $say (i32.const 2) (i32.const 0) (i32.const 1))) (i32.const 0)"
     );
     let mut bench = start(setup, &guest(&imports, rest, &body));
     let mut exchange = Exchange::new("GET", "/").header("host", "h").body("body");
-    bench.request(&mut exchange).unwrap_or_else(|trap| panic!("{call}: {trap}"));
+    bench
+        .request(&mut exchange)
+        .unwrap_or_else(|trap| panic!("{call}: {trap}"));
     let line = bench.lines().pop().expect("a line");
     u32::from(line.as_bytes()[0]) - 0x30
 }
@@ -109,7 +115,14 @@ fn a_pointer_that_leaves_memory_is_answered_with_invalid_memory_access() {
         for (at, kind) in kinds.chars().enumerate() {
             // Beyond the end; half over the end; at the top of the address space; wrapping round.
             let wrong: &[(u32, u32)] = match kind {
-                'D' => &[(END, 1), (END - 1, 2), (u32::MAX, 1), (u32::MAX, u32::MAX), (16, u32::MAX), (1, END)],
+                'D' => &[
+                    (END, 1),
+                    (END - 1, 2),
+                    (u32::MAX, 1),
+                    (u32::MAX, u32::MAX),
+                    (16, u32::MAX),
+                    (1, END),
+                ],
                 'p' => &[(END, 0), (END - 3, 0), (u32::MAX, 0), (u32::MAX - 3, 0)],
                 _ => continue,
             };
@@ -122,7 +135,11 @@ fn a_pointer_that_leaves_memory_is_answered_with_invalid_memory_access() {
                 let status = status_of(lenient(), &import(name, kinds), ALLOCATE, &call(&args));
                 let invalid = Status::InvalidMemoryAccess as u32;
                 // Data that is good so far may be refused for what it says before the next is looked at.
-                let refused = [Status::BadArgument as u32, Status::InternalFailure as u32, Status::NotFound as u32];
+                let refused = [
+                    Status::BadArgument as u32,
+                    Status::InternalFailure as u32,
+                    Status::NotFound as u32,
+                ];
                 let first = kinds.find(['D', 'p']) == Some(at);
                 assert!(
                     status == invalid || !first && refused.contains(&status),
@@ -149,9 +166,18 @@ fn results_may_overlap_each_other_and_the_data() {
 #[test]
 fn header_maps_with_wrong_lengths_are_refused() {
     let data = |bytes: &str| format!("{ALLOCATE} (data (i32.const 64) \"{bytes}\")");
-    for bytes in ["\\ff\\ff\\ff\\ff", "\\01\\00\\00\\00\\ff\\ff\\ff\\7f\\00\\00\\00\\00", "\\02\\00\\00\\00\\00\\00"] {
+    for bytes in [
+        "\\ff\\ff\\ff\\ff",
+        "\\01\\00\\00\\00\\ff\\ff\\ff\\7f\\00\\00\\00\\00",
+        "\\02\\00\\00\\00\\00\\00",
+    ] {
         let import = import("proxy_set_header_map_pairs", "nDL");
-        let status = status_of(lenient(), &import, &data(bytes), "(call $f (i32.const 0) (i32.const 64) (i32.const 12))");
+        let status = status_of(
+            lenient(),
+            &import,
+            &data(bytes),
+            "(call $f (i32.const 0) (i32.const 64) (i32.const 12))",
+        );
         assert_eq!(status, Status::InternalFailure as u32, "{bytes}");
     }
 }
@@ -162,13 +188,31 @@ fn an_allocator_that_answers_nonsense_cannot_hurt_the_host() {
     let host = "(data (i32.const 16) \"host\")";
     let call = "(call $f (i32.const 0) (i32.const 16) (i32.const 4) (i32.const 32) (i32.const 36))";
     let allocator = |answer: &str| {
-        format!("{host} (func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const {answer})")
+        format!(
+            "{host} (func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const {answer})"
+        )
     };
-    assert_eq!(status_of(strict(), &get, &allocator("1024"), call), Status::Ok as u32);
-    assert_eq!(status_of(strict(), &get, &allocator("0"), call), Status::InternalFailure as u32);
-    assert_eq!(status_of(strict(), &get, &allocator("65536"), call), Status::InvalidMemoryAccess as u32);
-    assert_eq!(status_of(strict(), &get, &allocator("-1"), call), Status::InvalidMemoryAccess as u32);
-    assert_eq!(status_of(strict(), &get, host, call), Status::InternalFailure as u32, "no allocator at all");
+    assert_eq!(
+        status_of(strict(), &get, &allocator("1024"), call),
+        Status::Ok as u32
+    );
+    assert_eq!(
+        status_of(strict(), &get, &allocator("0"), call),
+        Status::InternalFailure as u32
+    );
+    assert_eq!(
+        status_of(strict(), &get, &allocator("65536"), call),
+        Status::InvalidMemoryAccess as u32
+    );
+    assert_eq!(
+        status_of(strict(), &get, &allocator("-1"), call),
+        Status::InvalidMemoryAccess as u32
+    );
+    assert_eq!(
+        status_of(strict(), &get, host, call),
+        Status::InternalFailure as u32,
+        "no allocator at all"
+    );
 }
 
 #[test]
@@ -186,27 +230,44 @@ fn an_allocator_that_traps_traps_the_callback() {
                 (func (export \"proxy_on_memory_allocate\") (param i32) (result i32) unreachable)";
     let body = "(call $f (i32.const 0) (i32.const 16) (i32.const 4) (i32.const 32) (i32.const 36))";
     let mut bench = start(strict(), &guest(&get, rest, body));
-    bench.request(&mut Exchange::new("GET", "/").header("host", "h")).expect_err("a trap");
+    bench
+        .request(&mut Exchange::new("GET", "/").header("host", "h"))
+        .expect_err("a trap");
     assert!(bench.worker.trapped());
 }
 
 #[test]
 fn unknown_imports_answer_unimplemented_and_unknown_wasi_enosys() {
     let env = "(import \"env\" \"proxy_make_coffee\" (func $f (param i32) (result i32)))";
-    assert_eq!(status_of(strict(), env, "", "(call $f (i32.const 1))"), Status::Unimplemented as u32);
-    let wasi = "(import \"wasi_snapshot_preview1\" \"sock_send\" (func $f (param i32) (result i32)))";
+    assert_eq!(
+        status_of(strict(), env, "", "(call $f (i32.const 1))"),
+        Status::Unimplemented as u32
+    );
+    let wasi =
+        "(import \"wasi_snapshot_preview1\" \"sock_send\" (func $f (param i32) (result i32)))";
     assert_eq!(status_of(strict(), wasi, "", "(call $f (i32.const 1))"), 52);
     let filter = compile(&guest(env, "", "i32.const 0"), Interruption::None).expect("it compiles");
-    assert_eq!(filter.unknown_imports(), ["env.proxy_make_coffee"], "Kong does not load such a module");
+    assert_eq!(
+        filter.unknown_imports(),
+        ["env.proxy_make_coffee"],
+        "Kong does not load such a module"
+    );
     let no_result = "(import \"env\" \"f\" (func $f (param i32))) (import \"env\" \"g\" (func $g (result i64)))";
     let body = "(call $f (i32.const 1)) (i32.wrap_i64 (call $g))";
     let mut bench = start(strict(), &guest(no_result, "", body));
-    assert_eq!(bench.request(&mut Exchange::new("GET", "/")).expect("no trap").1, Action::Continue);
+    assert_eq!(
+        bench
+            .request(&mut Exchange::new("GET", "/"))
+            .expect("no trap")
+            .1,
+        Action::Continue
+    );
 }
 
 #[test]
 fn callbacks_may_be_left_out() {
-    let bare = "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_0\")))";
+    let bare =
+        "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_0\")))";
     let mut bench = start(lenient(), bare);
     let mut exchange = Exchange::new("POST", "/").body("x");
     exchange.request_trailers.add("t", "1");
@@ -220,27 +281,55 @@ fn callbacks_may_be_left_out() {
         worker.on_response_body(id, &mut exchange, true),
         worker.on_response_trailers(id, &mut exchange),
     ];
-    assert!(actions.drain(..).all(|action| matches!(action, Ok(Action::Continue))));
+    assert!(
+        actions
+            .drain(..)
+            .all(|action| matches!(action, Ok(Action::Continue)))
+    );
     worker.on_log(id, &mut exchange).expect("no trap");
     worker.close(id, &mut exchange).expect("no trap");
     worker.tick().expect("no trap");
     worker.notify_queues().expect("no trap");
-    worker.on_http_call_response(4711, Some(CallResponse::new(200, "")), None).expect("no trap");
+    worker
+        .on_http_call_response(4711, Some(CallResponse::new(200, "")), None)
+        .expect("no trap");
 }
 
 #[test]
 fn facts_6_a_module_without_body_callbacks_would_crash_kongs_worker() {
-    let bare = "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_1\")))";
+    let bare =
+        "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_1\")))";
     let filter = compile(bare, Interruption::None).expect("it compiles");
     let refused = strict().try_start(&filter).map(drop);
-    assert!(matches!(refused, Err(StartError::MissingCallback("proxy_on_request_body"))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(StartError::MissingCallback("proxy_on_request_body"))
+        ),
+        "{refused:?}"
+    );
 }
 
 #[test]
 fn an_export_of_another_type_is_refused() {
-    let wrong = guest("", "(func (export \"proxy_on_tick\") (param i64))", "i32.const 0");
-    let refused = strict().try_start(&compile(&wrong, Interruption::None).expect("it compiles")).map(drop);
-    assert!(matches!(refused, Err(StartError::BadExport { name: "proxy_on_tick", .. })), "{refused:?}");
+    let wrong = guest(
+        "",
+        "(func (export \"proxy_on_tick\") (param i64))",
+        "i32.const 0",
+    );
+    let refused = strict()
+        .try_start(&compile(&wrong, Interruption::None).expect("it compiles"))
+        .map(drop);
+    assert!(
+        matches!(
+            refused,
+            Err(StartError::BadExport {
+                name: "proxy_on_tick",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -251,16 +340,32 @@ fn abi_0_1_0_has_no_end_of_stream() {
     let filter = compile(old, Interruption::None).expect("it compiles");
     assert_eq!(filter.abi_version(), AbiVersion::V0_1_0);
     let mut bench = strict().try_start(&filter).expect("it starts");
-    assert_eq!(bench.request(&mut Exchange::new("GET", "/")).expect("no trap").1, Action::Pause);
+    assert_eq!(
+        bench
+            .request(&mut Exchange::new("GET", "/"))
+            .expect("no trap")
+            .1,
+        Action::Pause
+    );
 }
 
 #[test]
 fn a_start_function_that_traps_or_calls_the_host_is_an_error_or_harmless() {
-    let trapping = guest("", "(func (export \"_initialize\") unreachable)", "i32.const 0");
-    let refused = strict().try_start(&compile(&trapping, Interruption::None).expect("it compiles")).map(drop);
-    assert!(matches!(refused, Err(StartError::Trapped(_))), "{refused:?}");
+    let trapping = guest(
+        "",
+        "(func (export \"_initialize\") unreachable)",
+        "i32.const 0",
+    );
+    let refused = strict()
+        .try_start(&compile(&trapping, Interruption::None).expect("it compiles"))
+        .map(drop);
+    assert!(
+        matches!(refused, Err(StartError::Trapped(_))),
+        "{refused:?}"
+    );
     let log = "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))";
-    let early = "(func $early (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))) (start $early)";
+    let early =
+        "(func $early (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))) (start $early)";
     start(strict(), &guest(log, early, "i32.const 0"));
 }
 
@@ -272,7 +377,9 @@ fn a_loop_without_end_is_stopped_by_fuel() {
     setup.options.budget = Budget::Fuel(100_000);
     let mut bench = setup.try_start(&filter).expect("it starts");
     for _ in 0..2 {
-        let trap = bench.request(&mut Exchange::new("GET", "/")).expect_err("a trap");
+        let trap = bench
+            .request(&mut Exchange::new("GET", "/"))
+            .expect_err("a trap");
         assert!(trap.message.contains("fuel"), "{trap}");
     }
     assert_eq!(bench.worker.restarts(), 1);
@@ -285,7 +392,9 @@ fn a_loop_without_end_is_stopped_after_a_time() {
     let mut setup = strict();
     setup.options.budget = Budget::Time(Duration::from_millis(5));
     let mut bench = setup.try_start(&filter).expect("it starts");
-    let trap = bench.request(&mut Exchange::new("GET", "/")).expect_err("a trap");
+    let trap = bench
+        .request(&mut Exchange::new("GET", "/"))
+        .expect_err("a trap");
     assert!(trap.message.contains("interrupt"), "{trap}");
 }
 
@@ -295,11 +404,18 @@ fn a_budget_needs_a_filter_that_was_compiled_for_it() {
     let mut setup = strict();
     setup.options.budget = Budget::Fuel(1);
     let refused = setup.try_start(&filter).map(drop);
-    assert!(matches!(refused, Err(StartError::Budget { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StartError::Budget { .. })),
+        "{refused:?}"
+    );
     for interruption in [Interruption::Fuel, Interruption::Epoch] {
         let filter = compile(&guest("", "", "i32.const 0"), interruption).expect("it compiles");
-        let mut bench = strict().try_start(&filter).expect("an unlimited budget fits all");
-        bench.request(&mut Exchange::new("GET", "/")).expect("no trap");
+        let mut bench = strict()
+            .try_start(&filter)
+            .expect("an unlimited budget fits all");
+        bench
+            .request(&mut Exchange::new("GET", "/"))
+            .expect("no trap");
     }
 }
 
@@ -307,6 +423,8 @@ fn a_budget_needs_a_filter_that_was_compiled_for_it() {
 fn endless_recursion_is_a_trap() {
     let deep = guest("", "(func $deep (call $deep))", "(call $deep) i32.const 0");
     let mut bench = start(strict(), &deep);
-    let trap = bench.request(&mut Exchange::new("GET", "/")).expect_err("a trap");
+    let trap = bench
+        .request(&mut Exchange::new("GET", "/"))
+        .expect_err("a trap");
     assert!(trap.message.contains("stack"), "{trap}");
 }

@@ -22,7 +22,13 @@ fn facts_5_a_trap_has_a_message_a_backtrace_and_the_panics_text() {
     let trap = bench.request(&mut doing(&["panic"])).expect_err("a trap");
     assert!(trap.message.contains("unreachable"), "{}", trap.message);
     assert!(trap.backtrace.contains("wasm"), "{}", trap.backtrace);
-    assert!(trap.log.iter().any(|line| line.message.contains("told to panic")), "{:?}", trap.log);
+    assert!(
+        trap.log
+            .iter()
+            .any(|line| line.message.contains("told to panic")),
+        "{:?}",
+        trap.log
+    );
 }
 
 #[test]
@@ -32,7 +38,10 @@ fn facts_5_a_trap_drops_the_instance_and_the_next_request_gets_a_new_one() {
     bench.request(&mut doing(&["panic"])).expect_err("a trap");
     assert!(bench.worker.trapped());
     assert_eq!(count(&mut bench), "1", "what was in memory is gone");
-    assert_eq!((bench.worker.restarts(), bench.worker.instance_count()), (1, 2));
+    assert_eq!(
+        (bench.worker.restarts(), bench.worker.instance_count()),
+        (1, 2)
+    );
 }
 
 #[test]
@@ -43,7 +52,10 @@ fn facts_5_requests_in_flight_complete_without_the_filter() {
     bench.request(&mut doing(&["panic"])).expect_err("a trap");
     for revived in [false, true] {
         assert!(!bench.worker.is_open(id));
-        let action = bench.worker.on_response_headers(id, &mut in_flight).expect("no trap");
+        let action = bench
+            .worker
+            .on_response_headers(id, &mut in_flight)
+            .expect("no trap");
         assert_eq!(action, Action::Continue);
         assert!(!in_flight.response_headers.contains("x-filter"));
         bench.worker.on_log(id, &mut in_flight).expect("no trap");
@@ -63,7 +75,11 @@ fn facts_5_what_runs_when_an_instance_is_made_anew() {
     bench.request(&mut doing(&["panic"])).expect_err("a trap");
     bench.lines();
     count(&mut bench);
-    assert_eq!(bench.lines(), ["configure words", "create 2"], "ngx_wasm_module leaves on_vm_start out");
+    assert_eq!(
+        bench.lines(),
+        ["configure words", "create 2"],
+        "ngx_wasm_module leaves on_vm_start out"
+    );
 
     let mut bench = lenient().configuration("words").start("counter");
     bench.request(&mut doing(&["panic"])).expect_err("a trap");
@@ -74,22 +90,39 @@ fn facts_5_what_runs_when_an_instance_is_made_anew() {
 
 #[test]
 fn facts_5_a_refused_configuration_at_start_is_an_error_and_the_embedder_decides() {
-    let refused = strict().configuration("refuse").try_start(&filter("counter"));
-    let Err(StartError::ConfigurationRefused { log }) = refused else { panic!("it starts") };
+    let refused = strict()
+        .configuration("refuse")
+        .try_start(&filter("counter"));
+    let Err(StartError::ConfigurationRefused { log }) = refused else {
+        panic!("it starts")
+    };
     assert!(log.iter().any(|line| line.message == "configure refuse"));
-    let panicked = strict().configuration("panic").try_start(&filter("counter"));
-    let Err(StartError::Trapped(trap)) = panicked else { panic!("it starts") };
-    assert!(trap.to_string().contains("told to panic in on_configure"), "{trap}");
+    let panicked = strict()
+        .configuration("panic")
+        .try_start(&filter("counter"));
+    let Err(StartError::Trapped(trap)) = panicked else {
+        panic!("it starts")
+    };
+    assert!(
+        trap.to_string().contains("told to panic in on_configure"),
+        "{trap}"
+    );
 }
 
 #[test]
 fn facts_5_a_refused_configuration_at_run_time_leaves_the_old_one() {
     let mut bench = strict().configuration("zone=old").start("counter");
     let refused = bench.worker.reconfigure(b"refuse".to_vec());
-    assert!(matches!(refused, Err(StartError::ConfigurationRefused { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StartError::ConfigurationRefused { .. })),
+        "{refused:?}"
+    );
     bench.request(&mut doing(&["add"])).expect("no trap");
     assert_eq!(bench.store.keys("*"), [b"old/ticks"]);
-    bench.worker.reconfigure(b"zone=new".to_vec()).expect("accepted");
+    bench
+        .worker
+        .reconfigure(b"zone=new".to_vec())
+        .expect("accepted");
     bench.request(&mut doing(&["add"])).expect("no trap");
     assert_eq!(bench.store.keys("*"), [&b"new/ticks"[..], b"old/ticks"]);
     assert_eq!(count(&mut bench), "3", "it is the same instance");
@@ -98,8 +131,13 @@ fn facts_5_a_refused_configuration_at_run_time_leaves_the_old_one() {
 #[test]
 fn facts_5_a_panic_in_a_new_configuration_costs_the_instance_and_the_old_one_comes_back() {
     let mut bench = strict().configuration("zone=old").start("counter");
-    bench.worker.reconfigure(b"panic".to_vec()).expect_err("a trap");
-    bench.request(&mut doing(&["add"])).expect("a new instance with the old configuration");
+    bench
+        .worker
+        .reconfigure(b"panic".to_vec())
+        .expect_err("a trap");
+    bench
+        .request(&mut doing(&["add"]))
+        .expect("a new instance with the old configuration");
     assert_eq!(bench.store.keys("*"), [b"old/ticks"]);
     assert_eq!(bench.worker.restarts(), 1);
 }
@@ -107,15 +145,32 @@ fn facts_5_a_panic_in_a_new_configuration_costs_the_instance_and_the_old_one_com
 #[test]
 fn facts_8_a_reload_runs_another_module_and_an_error_keeps_the_old_one() {
     let mut bench = strict().configuration("refuse tick=100").start("bodies");
-    bench.worker.replace_filter(&filter("counter")).expect_err("refuses its configuration");
-    let mut exchange = Exchange::new("POST", "/").header("x-request-body", "replace").body("x");
+    bench
+        .worker
+        .replace_filter(&filter("counter"))
+        .expect_err("refuses its configuration");
+    let mut exchange = Exchange::new("POST", "/")
+        .header("x-request-body", "replace")
+        .body("x");
     let (old, _) = bench.request(&mut exchange).expect("no trap");
-    bench.worker.on_request_body(old, &mut exchange).expect("no trap");
+    bench
+        .worker
+        .on_request_body(old, &mut exchange)
+        .expect("no trap");
     assert_eq!(exchange.request_body.as_deref(), Some(&b"<>"[..]));
 
-    bench.worker.reconfigure(b"fine".to_vec()).expect("accepted");
-    bench.worker.replace_filter(&filter("counter")).expect("accepted");
-    assert!(!bench.worker.is_open(old), "its contexts went with the old module");
+    bench
+        .worker
+        .reconfigure(b"fine".to_vec())
+        .expect("accepted");
+    bench
+        .worker
+        .replace_filter(&filter("counter"))
+        .expect("accepted");
+    assert!(
+        !bench.worker.is_open(old),
+        "its contexts went with the old module"
+    );
     assert_eq!(count(&mut bench), "1");
 }
 
@@ -137,7 +192,9 @@ fn a_memory_limit_makes_growth_fail_in_the_guest() {
     let mut setup = strict();
     setup.options.memory_limit = Some(4 << 20);
     let mut bench = setup.start("counter");
-    bench.request(&mut doing(&["grow"])).expect_err("the allocator aborts");
+    bench
+        .request(&mut doing(&["grow"]))
+        .expect_err("the allocator aborts");
     assert!(bench.worker.memory_size() <= 4 << 20);
     assert_eq!(count(&mut bench), "1");
 }
@@ -151,8 +208,17 @@ fn contexts_end_with_done_log_and_delete() {
     bench.worker.on_log(id, &mut exchange).expect("no trap");
     assert_eq!(bench.lines(), ["done 1", "log 1"]);
     bench.worker.close(id, &mut exchange).expect("no trap");
-    bench.worker.close(id, &mut exchange).expect("a second close does nothing");
-    assert_eq!(bench.worker.on_response_headers(id, &mut exchange).expect("no trap"), Action::Continue);
+    bench
+        .worker
+        .close(id, &mut exchange)
+        .expect("a second close does nothing");
+    assert_eq!(
+        bench
+            .worker
+            .on_response_headers(id, &mut exchange)
+            .expect("no trap"),
+        Action::Continue
+    );
     assert!(!bench.worker.trapped());
 }
 
@@ -185,13 +251,52 @@ fn what_is_no_filter_is_refused_with_a_reason() {
     let refused = |wasm: &[u8]| Filter::compile(wasm).expect_err("refused");
     assert!(matches!(refused(b"rubbish"), CompileError::Invalid(_)));
     let module = |text: &str| wat::parse_str(text).expect("valid text");
-    assert!(matches!(refused(&module("(module (memory (export \"memory\") 1))")), CompileError::NoAbiVersion));
+    assert!(matches!(
+        refused(&module("(module (memory (export \"memory\") 1))")),
+        CompileError::NoAbiVersion
+    ));
     let abi = "(func (export \"proxy_abi_version_0_2_1\"))";
-    assert!(matches!(refused(&module(&format!("(module {abi})"))), CompileError::NoMemory));
+    assert!(matches!(
+        refused(&module(&format!("(module {abi})"))),
+        CompileError::NoMemory
+    ));
     let import = "(import \"env\" \"memory\" (memory 1)) (export \"memory\" (memory 0))";
     let refusal = refused(&module(&format!("(module {import} {abi})")));
-    assert!(refusal.to_string().contains("imports memory `env.memory`"), "{refusal}");
+    assert!(
+        refusal.to_string().contains("imports memory `env.memory`"),
+        "{refusal}"
+    );
     let import = "(import \"env\" \"proxy_log\" (func (param i64)))";
-    let refusal = refused(&module(&format!("(module {import} {abi} (memory (export \"memory\") 1))")));
+    let refusal = refused(&module(&format!(
+        "(module {import} {abi} (memory (export \"memory\") 1))"
+    )));
     assert!(matches!(refusal, CompileError::Imports(_)), "{refusal}");
+}
+
+#[test]
+fn open_for_lets_the_contexts_constructor_read_the_request() {
+    let reads = "(module (import \"env\" \"proxy_get_header_map_value\"
+           (func $get (param i32 i32 i32 i32 i32) (result i32)))
+         (memory (export \"memory\") 1) (data (i32.const 16) \"host\")
+         (func (export \"proxy_abi_version_0_2_1\"))
+         (func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const 64)
+         (func (export \"proxy_on_request_body\") (param i32 i32 i32) (result i32) i32.const 0)
+         (func (export \"proxy_on_context_create\") (param i32 i32)
+           (if (local.get 1) (then (if
+             (call $get (i32.const 0) (i32.const 16) (i32.const 4) (i32.const 32) (i32.const 36))
+             (then unreachable))))))";
+    let filter = Filter::compile(&wat::parse_str(reads).expect("valid text")).expect("it compiles");
+    let mut bench = strict().try_start(&filter).expect("it starts");
+    let mut exchange = doing(&[]);
+    let id = bench.worker.open_for(&mut exchange).expect("no trap");
+    assert!(
+        exchange.request_headers.contains("host"),
+        "the exchange is back"
+    );
+    bench.worker.close(id, &mut exchange).expect("no trap");
+    bench
+        .worker
+        .open()
+        .expect_err("without a request there is no header");
+    assert_eq!(bench.worker.violations().len(), 1);
 }

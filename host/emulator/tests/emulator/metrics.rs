@@ -12,20 +12,33 @@ fn facts_8_metrics_are_shared_by_all_workers_and_survive_a_trap() {
         setup.options.metrics = metrics.clone();
         setup.options.worker = worker;
         let mut bench = setup.start("metrics");
-        bench.request(&mut Exchange::new("GET", "/abc")).expect("no trap");
-        bench.request(&mut Exchange::new("GET", "/").header("x-do", "unknown")).expect_err("a trap");
+        bench
+            .request(&mut Exchange::new("GET", "/abc"))
+            .expect("no trap");
+        bench
+            .request(&mut Exchange::new("GET", "/").header("x-do", "unknown"))
+            .expect_err("a trap");
     }
     assert_eq!(metrics.get("requests"), Some(4));
     assert_eq!(metrics.get("last"), Some(1));
     let kinds: Vec<_> = metrics.snapshot().into_iter().map(|m| m.kind).collect();
-    assert_eq!(kinds, [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram]);
+    assert_eq!(
+        kinds,
+        [
+            MetricKind::Counter,
+            MetricKind::Gauge,
+            MetricKind::Histogram
+        ]
+    );
 }
 
 #[test]
 fn a_histogram_counts_by_power_of_two() {
     let mut bench = strict().start("metrics");
     for path in ["/", "/a", "/ab", "/abc", "/abcd"] {
-        bench.request(&mut Exchange::new("GET", path)).expect("no trap");
+        bench
+            .request(&mut Exchange::new("GET", path))
+            .expect("no trap");
     }
     let sizes = bench.metrics.snapshot().pop().expect("a histogram");
     assert_eq!((sizes.value, sizes.sum), (5, 15));
@@ -34,10 +47,16 @@ fn a_histogram_counts_by_power_of_two() {
 
 #[test]
 fn what_a_metric_cannot_do_is_a_trap_in_kong_and_a_status_elsewhere() {
-    let wrong = [("record-counter", "BadArgument"), ("read-histogram", "BadArgument"), ("unknown", "NotFound")];
+    let wrong = [
+        ("record-counter", "BadArgument"),
+        ("read-histogram", "BadArgument"),
+        ("unknown", "NotFound"),
+    ];
     for (what, status) in wrong {
         let mut bench = strict().start("metrics");
-        bench.request(&mut Exchange::new("GET", "/").header("x-do", what)).expect_err(what);
+        bench
+            .request(&mut Exchange::new("GET", "/").header("x-do", what))
+            .expect_err(what);
         if what == "record-counter" {
             // The SDK panics on a status that it does not expect of this call.
             continue;
@@ -52,7 +71,12 @@ fn what_a_metric_cannot_do_is_a_trap_in_kong_and_a_status_elsewhere() {
 #[test]
 fn a_metric_name_has_a_limit_and_kongs_prefix_counts() {
     let mut bench = strict().start("metrics");
-    let trap = bench.request(&mut Exchange::new("GET", "/").header("x-do", "long-name")).expect_err("a trap");
+    let trap = bench
+        .request(&mut Exchange::new("GET", "/").header("x-do", "long-name"))
+        .expect_err("a trap");
     assert!(trap.message.contains("too long"), "{trap}");
-    assert_eq!(Metrics::exported_name("silverback", "requests.total"), "pw_silverback_requests_total");
+    assert_eq!(
+        Metrics::exported_name("silverback", "requests.total"),
+        "pw_silverback_requests_total"
+    );
 }

@@ -10,8 +10,14 @@ fn one(bench: &mut Bench, word: &str) -> String {
 
 #[test]
 fn facts_3_the_clock_has_a_resolution_of_1_ms() {
-    assert_eq!(one(&mut strict().start("script"), "time"), "1700000000123000000");
-    assert_eq!(one(&mut lenient().start("script"), "time"), "1700000000123456789");
+    assert_eq!(
+        one(&mut strict().start("script"), "time"),
+        "1700000000123000000"
+    );
+    assert_eq!(
+        one(&mut lenient().start("script"), "time"),
+        "1700000000123456789"
+    );
 }
 
 #[test]
@@ -19,7 +25,10 @@ fn what_ngx_wasm_module_has_not_implemented_is_a_trap() {
     for word in ["level", "done", "close", "grpc"] {
         let mut bench = strict().start("script");
         let trap = bench.told(&[word]).expect_err(word);
-        assert!(trap.message.contains("function not yet implemented"), "{trap}");
+        assert!(
+            trap.message.contains("function not yet implemented"),
+            "{trap}"
+        );
     }
 }
 
@@ -31,7 +40,9 @@ fn lenient_mode_knows_level_done_and_close() {
     let mut exchange = doing(&["close"]);
     bench.request(&mut exchange).expect("no trap");
     assert_eq!(exchange.local_response.map(|r| r.status), Some(503));
-    bench.told(&["grpc"]).expect_err("the SDK panics on Unimplemented");
+    bench
+        .told(&["grpc"])
+        .expect_err("the SDK panics on Unimplemented");
 }
 
 #[test]
@@ -47,7 +58,10 @@ fn foreign_functions_are_the_embedders() {
     assert_eq!(one(&mut bench, "call nothing=abc"), "Ok(None)");
     assert_eq!(one(&mut bench, "call no=abc"), "Err(BadArgument)");
     assert_eq!(one(&mut bench, "call unknown=abc"), "Err(NotFound)");
-    let trap = strict().start("script").told(&["call unknown=abc"]).expect_err("a trap in Kong");
+    let trap = strict()
+        .start("script")
+        .told(&["call unknown=abc"])
+        .expect_err("a trap in Kong");
     assert!(trap.message.contains("unknown foreign function"), "{trap}");
 }
 
@@ -55,14 +69,30 @@ fn foreign_functions_are_the_embedders() {
 fn wasi_logs_what_is_printed_and_has_no_environment() {
     let mut bench = strict().start("script");
     bench.lines();
-    assert_eq!(bench.told(&["print hello", "env"]).expect("no trap"), ["printed", "(no environment)"]);
-    let lines: Vec<_> = bench.log.take().into_iter().map(|line| (line.level, line.message)).collect();
+    assert_eq!(
+        bench.told(&["print hello", "env"]).expect("no trap"),
+        ["printed", "(no environment)"]
+    );
+    let lines: Vec<_> = bench
+        .log
+        .take()
+        .into_iter()
+        .map(|line| (line.level, line.message))
+        .collect();
     assert_eq!(lines[0], (LogLevel::Info, "hello".to_owned()));
-    assert!(lines[1..].iter().all(|(level, _)| *level == LogLevel::Error), "{lines:?}");
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|(level, _)| *level == LogLevel::Error),
+        "{lines:?}"
+    );
 }
 
 #[test]
 fn wasi_exit_is_a_trap() {
-    let trap = strict().start("script").told(&["exit"]).expect_err("a trap");
+    let trap = strict()
+        .start("script")
+        .told(&["exit"])
+        .expect_err("a trap");
     assert!(trap.message.contains("exited with code 3"), "{trap}");
 }

@@ -51,9 +51,15 @@ fn facts_3_the_readable_properties() {
         "ngx.upstream_uri",
         "ngx.upstream_host",
     ];
-    let words: Vec<String> = names.iter().map(|name| format!("get-property {name}")).collect();
+    let words: Vec<String> = names
+        .iter()
+        .map(|name| format!("get-property {name}"))
+        .collect();
     let mut bench = strict().start("script");
-    let mut exchange = with(properties, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut exchange = with(
+        properties,
+        &words.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     let expected = [
         "10.1.2.3",
         "4711",
@@ -77,7 +83,11 @@ fn facts_3_the_readable_properties() {
 #[test]
 fn facts_3_sni_is_none_on_plain_http_and_an_unknown_name_is_not_found() {
     let mut bench = strict().start("script");
-    let words = ["get-property ngx.ssl_server_name", "get-property kong.silverback.request", "get-property a.b"];
+    let words = [
+        "get-property ngx.ssl_server_name",
+        "get-property kong.silverback.request",
+        "get-property a.b",
+    ];
     assert_eq!(got(&mut bench, &mut doing(&words)), ["Ok(None)"; 3]);
 }
 
@@ -94,7 +104,9 @@ fn facts_3_a_set_that_kong_refuses_is_a_trap_and_the_instance_is_lost() {
         "kong.silverback.plan=1",
     ] {
         let mut bench = strict().start("script");
-        let trap = bench.request(&mut doing(&[&format!("set-property {refused}")])).expect_err(refused);
+        let trap = bench
+            .request(&mut doing(&[&format!("set-property {refused}")]))
+            .expect_err(refused);
         assert!(trap.message.contains("could not set"), "{trap}");
         assert!(bench.worker.trapped());
     }
@@ -103,8 +115,12 @@ fn facts_3_a_set_that_kong_refuses_is_a_trap_and_the_instance_is_lost() {
 #[test]
 fn facts_1_5_ipv6_targets_keep_their_brackets() {
     let mut bench = strict().start("script");
-    bench.request(&mut doing(&["set-property kong.service.target=[::1]:8080"])).expect("no trap");
-    bench.request(&mut doing(&["set-property kong.service.target=::1:8080"])).expect_err("a 500 in Kong");
+    bench
+        .request(&mut doing(&["set-property kong.service.target=[::1]:8080"]))
+        .expect("no trap");
+    bench
+        .request(&mut doing(&["set-property kong.service.target=::1:8080"]))
+        .expect_err("a 500 in Kong");
 }
 
 #[test]
@@ -112,15 +128,30 @@ fn facts_1_1_a_target_changes_only_the_port_at_the_first_try() {
     let mut bench = strict().start("script");
     let mut exchange = doing(&["set-property kong.service.target=127.0.0.2:19012"]);
     bench.request(&mut exchange).expect("no trap");
-    let (old, new) = (("127.0.0.1".to_owned(), 19012), ("127.0.0.2".to_owned(), 19012));
-    assert_eq!(exchange.kong_tries(("127.0.0.1", 19011), 0), [old.clone()]);
-    assert_eq!(exchange.kong_tries(("127.0.0.1", 19011), 2), [old, new.clone(), new], "facts 1.4: the same target");
+    let (old, new) = (
+        ("127.0.0.1".to_owned(), 19012),
+        ("127.0.0.2".to_owned(), 19012),
+    );
+    assert_eq!(
+        exchange.kong_tries(("127.0.0.1", 19011), 0),
+        std::slice::from_ref(&old)
+    );
+    assert_eq!(
+        exchange.kong_tries(("127.0.0.1", 19011), 2),
+        [old, new.clone(), new],
+        "facts 1.4: the same target"
+    );
     assert_eq!(doing(&[]).kong_tries(("127.0.0.1", 19011), 1).len(), 2);
 }
 
 #[test]
 fn facts_1_3_a_target_overwrites_the_host_that_goes_upstream() {
-    let host = |exchange: &Exchange| exchange.upstream_request_headers().get("host").map(<[u8]>::to_vec);
+    let host = |exchange: &Exchange| {
+        exchange
+            .upstream_request_headers()
+            .get("host")
+            .map(<[u8]>::to_vec)
+    };
     let mut bench = strict().start("script");
     let target = "set-property kong.service.target=10.0.0.1:80";
     let own = "set-property ngx.upstream_host=shop.example.com";
@@ -136,9 +167,19 @@ fn facts_1_3_a_target_overwrites_the_host_that_goes_upstream() {
 fn facts_1_2_an_upstream_must_exist() {
     let mut bench = strict().start("script");
     let properties = Properties::new().upstream("pool");
-    let mut exchange = with(properties, &["set-property kong.service.upstream=pool", "set-property kong.service.request.scheme=https"]);
+    let mut exchange = with(
+        properties,
+        &[
+            "set-property kong.service.upstream=pool",
+            "set-property kong.service.request.scheme=https",
+        ],
+    );
     assert_eq!(got(&mut bench, &mut exchange), ["Ok(())"; 2]);
-    assert_eq!(exchange.kong_tries(("127.0.0.1", 1), 0), [("127.0.0.1".to_owned(), 1)], "no effect at the first try");
+    assert_eq!(
+        exchange.kong_tries(("127.0.0.1", 1), 0),
+        [("127.0.0.1".to_owned(), 1)],
+        "no effect at the first try"
+    );
 }
 
 #[test]
@@ -153,8 +194,14 @@ fn with_the_shim_its_properties_are_there_and_its_setters_never_refuse() {
     ];
     let mut bench = strict().start("script");
     let mut exchange = with(properties, &words);
-    assert_eq!(got(&mut bench, &mut exchange), [&some("everything"), "Ok(())", "Ok(())", "Ok(None)"]);
-    assert_eq!(exchange.properties.get("kong.silverback.plan"), Some(&b"rubbish"[..]));
+    assert_eq!(
+        got(&mut bench, &mut exchange),
+        [&some("everything"), "Ok(())", "Ok(())", "Ok(None)"]
+    );
+    assert_eq!(
+        exchange.properties.get("kong.silverback.plan"),
+        Some(&b"rubbish"[..])
+    );
 }
 
 #[test]
@@ -166,7 +213,10 @@ fn ctx_shared_can_be_set_read_and_cleared() {
         "clear-property kong.ctx.shared.a",
         "get-property kong.ctx.shared.a",
     ];
-    assert_eq!(got(&mut bench, &mut doing(&words)), ["Ok(())", &some("1"), "Ok(())", "Ok(None)"]);
+    assert_eq!(
+        got(&mut bench, &mut doing(&words)),
+        ["Ok(())", &some("1"), "Ok(())", "Ok(None)"]
+    );
 }
 
 #[test]
@@ -176,19 +226,38 @@ fn a_set_of_an_nginx_variable_that_cannot_change_fails() {
     let mut exchange = doing(&["set-property ngx.remote_addr=1.2.3.4"]);
     exchange.properties.set("ngx.remote_addr", "10.0.0.1");
     bench.request(&mut exchange).expect_err("read-only");
-    bench.request(&mut doing(&["set-property ngx.no_such=1"])).expect_err("unknown");
+    bench
+        .request(&mut doing(&["set-property ngx.no_such=1"]))
+        .expect_err("unknown");
 }
 
 #[test]
 fn outside_of_a_request_a_scoped_property_is_an_internal_failure() {
-    let bench = strict().configuration("get-property ngx.remote_addr\nget-property worker_id").start("script");
-    assert!(bench.log.contains("get-property ngx.remote_addr: Err(InternalFailure)"));
-    assert!(bench.log.contains("get-property worker_id: Ok(Some(\"0\"))"));
+    let bench = strict()
+        .configuration("get-property ngx.remote_addr\nget-property worker_id")
+        .start("script");
+    assert!(
+        bench
+            .log
+            .contains("get-property ngx.remote_addr: Err(InternalFailure)")
+    );
+    assert!(
+        bench
+            .log
+            .contains("get-property worker_id: Ok(Some(\"0\"))")
+    );
 }
 
 #[test]
 fn lenient_mode_refuses_no_set() {
     let mut bench = lenient().start("script");
-    let words = ["set-property kong.service.target=nonsense", "get-property kong.service.target", "get-property request.headers.host"];
-    assert_eq!(got(&mut bench, &mut doing(&words)), ["Ok(())", &some("nonsense"), &some("shop.example.com")]);
+    let words = [
+        "set-property kong.service.target=nonsense",
+        "get-property kong.service.target",
+        "get-property request.headers.host",
+    ];
+    assert_eq!(
+        got(&mut bench, &mut doing(&words)),
+        ["Ok(())", &some("nonsense"), &some("shop.example.com")]
+    );
 }

@@ -6,14 +6,33 @@ use proptest::prelude::*;
 use silverback_emulator::{Eviction, SharedStore, StoreError, StoreOptions};
 
 /// Two of them have one CRC-32.
-const KEYS: [&[u8]; 6] = [b"plumless", b"buckeroo", b"a", b"", b"own/plumless", b"own/b"];
+const KEYS: [&[u8]; 6] = [
+    b"plumless",
+    b"buckeroo",
+    b"a",
+    b"",
+    b"own/plumless",
+    b"own/b",
+];
 
 #[derive(Clone, Debug)]
 enum Step {
     Get(usize),
-    Set { key: usize, len: usize, fill: u8, cas: Cas },
-    Delete { key: usize, cas: Cas },
-    Put { key: usize, len: usize, fill: u8 },
+    Set {
+        key: usize,
+        len: usize,
+        fill: u8,
+        cas: Cas,
+    },
+    Delete {
+        key: usize,
+        cas: Cas,
+    },
+    Put {
+        key: usize,
+        len: usize,
+        fill: u8,
+    },
 }
 
 /// The cas to name: the right one, none, or an arbitrary one.
@@ -30,8 +49,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let len = prop_oneof![0..300usize, 0..20_000usize];
     let step = prop_oneof![
         key.clone().prop_map(Step::Get),
-        (key.clone(), len.clone(), any::<u8>(), cas.clone())
-            .prop_map(|(key, len, fill, cas)| Step::Set { key, len, fill, cas }),
+        (key.clone(), len.clone(), any::<u8>(), cas.clone()).prop_map(|(key, len, fill, cas)| {
+            Step::Set {
+                key,
+                len,
+                fill,
+                cas,
+            }
+        }),
         (key.clone(), cas).prop_map(|(key, cas)| Step::Delete { key, cas }),
         (key, len, any::<u8>()).prop_map(|(key, len, fill)| Step::Put { key, len, fill }),
     ];
@@ -48,7 +73,11 @@ impl Oracle {
         for &byte in key {
             crc ^= u32::from(byte);
             for _ in 0..8 {
-                crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+                crc = if crc & 1 == 1 {
+                    crc >> 1 ^ 0xedb8_8320
+                } else {
+                    crc >> 1
+                };
             }
         }
         !crc
