@@ -85,6 +85,7 @@ mod log;
 mod metrics;
 mod options;
 mod property;
+mod random;
 mod state;
 mod store;
 mod sync;

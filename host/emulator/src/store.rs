@@ -170,6 +170,16 @@ impl SharedStore {
         Ok((value.to_vec(), cas))
     }
 
+    /// [`SharedStore::get`] as Kong's Lua side does it under the zone's lock: never torn, and no
+    /// fault is injected (Kong shim facts 1).
+    pub fn get_locked(&self, key: &[u8]) -> Result<(Vec<u8>, u32), StoreError> {
+        let mut zone = lock(self.zone(key)?);
+        let node = zone
+            .find(crc32fast::hash(key))
+            .ok_or(StoreError::NotFound)?;
+        Ok((node.value.to_vec(), node.cas))
+    }
+
     /// [`SharedStore::get`] without a copy. No lock is held while `f` runs.
     pub fn with_value<R>(
         &self,

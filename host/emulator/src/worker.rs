@@ -104,8 +104,15 @@ impl Worker {
             return Ok(());
         }
         let root = self.add_root(configuration.clone());
-        self.start_root(root, false)?;
-        self.root = root;
+        self.root = match self.same_root(root) {
+            // Going back to a configuration that the instance has had: its root context is used
+            // as it is, without another on_configure.
+            Some(same) => same,
+            None => {
+                self.start_root(root, false)?;
+                root
+            }
+        };
         if let Some(state) = self.state_mut() {
             state.options.configuration = configuration;
         }

@@ -64,7 +64,8 @@ pub(super) fn send_local(
         // ngx_wasm_module ends every body that it produces with a line feed.
         body.push(b'\n');
     }
-    let grpc_status = (grpc_status >= 0).then_some(grpc_status);
+    // ngx_wasm_module takes no notice of a gRPC status: the client gets a plain response.
+    let grpc_status = (grpc_status >= 0 && !strict).then_some(grpc_status);
     let response = LocalResponse {
         status,
         reason,

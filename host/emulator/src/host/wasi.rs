@@ -7,6 +7,7 @@ use super::{Guest, Reply};
 use crate::abi::LogLevel;
 use crate::error::HostTrap;
 use crate::host_calls::HostCall;
+use crate::random;
 use crate::state::State;
 
 const SUCCESS: u32 = 0;
@@ -169,13 +170,8 @@ fn random_get(guest: &mut Guest<'_>, out: u32, len: u32) -> Result<(), Reply> {
     let mut at = out;
     let mut left = len;
     while left > 0 {
-        let state = guest.state();
-        // splitmix64, seeded by the options: the same run gives the same numbers.
-        state.random = state.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let bytes = (z ^ (z >> 31)).to_le_bytes();
+        // Seeded by the options: the same run gives the same numbers.
+        let bytes = random::next(&mut guest.state().random).to_le_bytes();
         let n = left.min(8);
         guest.write(at, &bytes[..n as usize])?;
         at = at.wrapping_add(n);

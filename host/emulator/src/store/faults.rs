@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::random;
 use crate::sync::lock;
 
 /// A way in which shared data can fail a filter.
@@ -143,13 +144,8 @@ impl Faults {
 }
 
 impl Plan {
-    /// splitmix64: small, seedable, good enough to spread faults.
     fn number(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        random::next(&mut self.random)
     }
 
     fn unit(&mut self) -> f64 {

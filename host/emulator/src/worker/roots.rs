@@ -133,19 +133,14 @@ impl Worker {
     pub(super) fn ready_root(&mut self, ticking: Option<usize>) -> Result<usize, Trap> {
         let generation = self.generation();
         let wanted = ticking.unwrap_or(self.root);
-        let Some(state) = self.state() else {
-            return Ok(wanted);
-        };
-        let Some(root) = state.roots.get(wanted) else {
+        let Some(root) = self.state().and_then(|state| state.roots.get(wanted)) else {
             return Ok(wanted);
         };
         if root.generation == generation {
             return Ok(wanted);
         }
-        let same = state
-            .roots
-            .iter()
-            .position(|r| r.id == root.id && r.generation == generation);
+        let configuration = root.configuration.to_vec();
+        let same = self.same_root(wanted);
         if let Some(same) = same {
             if ticking.is_none() {
                 self.root = same;
@@ -161,13 +156,14 @@ impl Worker {
                 }
                 at
             }
-            None => self.add_root(root.configuration.to_vec()),
+            None => self.add_root(configuration),
         };
-        self.start_root(at, false).map_err(|error| match error {
+        let vm_start = !self.strict();
+        self.start_root(at, vm_start).map_err(|error| match error {
             StartError::Trapped(trap) => trap,
             error => Trap::plain(error.to_string(), Vec::new()),
         })?;
-        if self.root_id(at) == present_id {
+        if ticking.is_none() || self.root_id(at) == present_id {
             self.root = at;
         }
         Ok(at)
@@ -178,11 +174,17 @@ impl Worker {
         let Some(state) = self.state_mut() else {
             return 0;
         };
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(state.options.root_id.as_bytes());
-        hasher.update(&configuration);
+        // Kong knows a root context by filter and configuration; elsewhere each has its own number.
+        let hash = if state.options.strict {
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(state.options.root_id.as_bytes());
+            hasher.update(&configuration);
+            hasher.finalize()
+        } else {
+            u32::try_from(state.roots.len()).unwrap_or(u32::MAX)
+        };
         // Request contexts count from 1; the highest bit keeps the two apart.
-        let id = hasher.finalize() | 1 << 31;
+        let id = hash | 1 << 31;
         // Started in no instance yet: instances are counted from 1.
         state.roots.push(Root {
             id,
@@ -193,13 +195,12 @@ impl Worker {
         state.roots.len() - 1
     }
 
-    /// Creates the root context in the guest and configures it. `on_vm_start` comes at the
-    /// worker's start only: ngx_wasm_module does not call it for an instance that it makes anew.
-    pub(super) fn start_root(&mut self, root: usize, at_start: bool) -> Result<(), StartError> {
+    /// Creates the root context in the guest and configures it, after `on_vm_start` at the worker's
+    /// start: ngx_wasm_module does not call that for an instance that it makes anew.
+    pub(super) fn start_root(&mut self, root: usize, vm_start: bool) -> Result<(), StartError> {
         let Some(state) = self.state() else {
             return Ok(());
         };
-        let vm_start = at_start || !state.options.strict;
         let sizes = (
             state.options.vm_configuration.len(),
             state.roots.get(root).map_or(0, |r| r.configuration.len()),
@@ -241,6 +242,15 @@ impl Worker {
             root.generation = generation;
         }
         Ok(())
+    }
+
+    /// A root context with the id of this one that is started in the present instance.
+    pub(super) fn same_root(&self, root: usize) -> Option<usize> {
+        let (id, generation) = (self.root_id(root)?, self.generation());
+        self.state()?
+            .roots
+            .iter()
+            .position(|r| r.id == id && r.generation == generation)
     }
 
     pub(super) fn root_id(&self, root: usize) -> Option<u32> {

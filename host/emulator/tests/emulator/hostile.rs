@@ -56,7 +56,7 @@ fn status_of(setup: Setup, imports: &str, rest: &str, call: &str) -> u32 {
 
 /// Every function that takes pointers, with where its pointers and lengths are: `p` is a pointer
 /// to a place for a result, `d l` data and its length, `n` another number.
-const FUNCTIONS: &[(&str, &str)] = &[
+pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ("proxy_log", "nDL"),
     ("proxy_get_log_level", "p"),
     ("proxy_get_current_time_nanoseconds", "p"),

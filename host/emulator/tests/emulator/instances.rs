@@ -300,3 +300,32 @@ fn open_for_lets_the_contexts_constructor_read_the_request() {
         .expect_err("without a request there is no header");
     assert_eq!(bench.worker.violations().len(), 1);
 }
+
+#[test]
+fn going_back_to_an_earlier_configuration_uses_its_root_context_as_it_is() {
+    let mut bench = strict().configuration("zone=a").start("counter");
+    bench
+        .worker
+        .reconfigure(b"zone=b".to_vec())
+        .expect("accepted");
+    bench.lines();
+    bench
+        .worker
+        .reconfigure(b"zone=a".to_vec())
+        .expect("accepted");
+    assert!(bench.lines().is_empty(), "no on_configure");
+    bench.request(&mut doing(&["add"])).expect("no trap");
+    assert_eq!(bench.store.keys("*"), [b"a/ticks"]);
+
+    let mut bench = lenient().configuration("zone=a").start("counter");
+    bench
+        .worker
+        .reconfigure(b"zone=b".to_vec())
+        .expect("accepted");
+    bench.lines();
+    bench
+        .worker
+        .reconfigure(b"zone=a".to_vec())
+        .expect("accepted");
+    assert_eq!(bench.lines(), ["configure zone=a"]);
+}

@@ -98,6 +98,15 @@ fn in_the_response_body_phase_it_is_too_late() {
 }
 
 #[test]
+fn ngx_wasm_module_takes_no_notice_of_a_grpc_status() {
+    let mut bench = strict().start("local_response");
+    let mut exchange = asking("grpc");
+    bench.request(&mut exchange).expect("no trap");
+    let response = exchange.local_response.expect("a response");
+    assert_eq!((response.status, response.grpc_status), (200, None));
+}
+
+#[test]
 fn lenient_mode_sends_what_the_filter_gave() {
     let mut bench = lenient().start("local_response");
     let mut exchange = asking("headers");

@@ -11,6 +11,7 @@ mod metrics;
 mod other_functions;
 mod properties;
 mod queues;
+mod random_calls;
 mod shared_data;
 mod store_model;
 mod support;

@@ -316,3 +316,56 @@ fn workers_share_the_store_and_an_empty_value_is_a_value() {
         "the Lua side overwrites whatever the cas is"
     );
 }
+
+#[test]
+fn facts_4_3_freed_memory_can_be_read_when_a_value_grew() {
+    let store = SharedStore::new(zone(1 << 20, Eviction::None));
+    store.set(b"a", &[b'o'; 64], 0).expect("room");
+    store.set(b"a", &[b'n'; 256], 1).expect("room");
+    store.faults().inject_next(Fault::TornRead, "", 1);
+    let (torn, cas) = store.get(b"a").expect("there");
+    assert_eq!((torn.len(), cas), (64, 1), "the old length and cas");
+    assert!(
+        torn.iter().any(|b| !b"on".contains(b)),
+        "bytes of neither value"
+    );
+    store.faults().set_probability(Fault::Missing, 1.0);
+    assert_eq!(
+        store.get_locked(b"a"),
+        Ok((vec![b'n'; 256], 2)),
+        "under the lock nothing is torn or missing"
+    );
+}
+
+#[test]
+fn facts_4_7_values_of_megabytes_fit() {
+    let store = SharedStore::new(zone(64 << 20, Eviction::None));
+    store.set(b"a", &vec![7; 60 << 20], 0).expect("room");
+    assert_eq!(store.with_value(b"a", |bytes, _| bytes.len()), Ok(60 << 20));
+}
+
+#[test]
+fn workers_in_threads_lose_no_update() {
+    let store = strict().store;
+    let mut threads = Vec::new();
+    for worker in 0..4 {
+        let mut setup = strict();
+        setup.store = store.clone();
+        setup.options.worker = worker;
+        let mut bench = setup.start("counter");
+        threads.push(std::thread::spawn(move || {
+            for _ in 0..250 {
+                bench
+                    .request(&mut crate::support::doing(&["add"]))
+                    .expect("no trap");
+            }
+        }));
+    }
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    assert_eq!(
+        store.get(b"ticks"),
+        Ok((1000u64.to_le_bytes().to_vec(), 1000))
+    );
+}
