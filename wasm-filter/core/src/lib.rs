@@ -19,5 +19,7 @@
 )]
 
 pub mod contract;
+#[cfg(feature = "translate")]
+pub mod explain;
 pub mod route;
 pub mod table;

@@ -7,6 +7,8 @@
 
 pub mod build;
 mod bytes;
+#[cfg(feature = "translate")]
+pub mod dump;
 pub mod endpoints;
 pub mod hash;
 pub mod layout;

@@ -1,0 +1,490 @@
+//! Why a request goes where it goes: the same walk as `route`, written down.
+//!
+//! Request and answer are JSON, one line each in bulk:
+//!
+//! ```text
+//! {"method","scheme","host","port","path","headers":{"name":"value" | ["value"]},"sni"}
+//! {"schemaVersion":1,"outcome":"route|redirect|respond|not_found|unavailable|rejected",...}
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::route::answer::{Reply, split_query};
+use crate::route::balance;
+use crate::route::host::HostName;
+use crate::route::path::normalize_bytes;
+use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, select};
+use crate::table::endpoints;
+use crate::table::layout::HostKind;
+use crate::table::routes::{MatchEntry, PathEntry, RuleEntry};
+use crate::table::store::view::{Segments, Unreadable};
+
+/// The most losers that an answer lists.
+const MAX_CANDIDATES: usize = 100;
+
+/// The question.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Absent: GET.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// `http` (also if absent) or `https`.
+    #[serde(default)]
+    pub scheme: Option<String>,
+    /// Host header, with or without port; absent = empty.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The listener's port; absent: that of `host`, else 80 or 443.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Path with query; absent = `/`.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Headers; names in any case.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Values>,
+    /// TLS server name.
+    #[serde(default)]
+    pub sni: Option<String>,
+}
+
+/// One value or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Values {
+    /// One value.
+    One(String),
+    /// Several values, in order.
+    Many(Vec<String>),
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// 1.
+    pub schema_version: u32,
+    /// What happens.
+    pub outcome: Outcome,
+    /// Status code where the gateway answers itself.
+    pub status: Option<u16>,
+    /// The message of the gateway's own answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The rule that was chosen.
+    pub route: Option<RouteRef>,
+    /// Where the rule was found and what it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Matched>,
+    /// All backends of the rule.
+    pub backends: Vec<BackendTrace>,
+    /// What the upstream receives.
+    pub request: Option<Upstream>,
+    /// Where a redirect goes.
+    pub location: Option<String>,
+    /// Matches of the hosts in question that did not win, best first, 100 at most.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What happens with the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is proxied.
+    Route,
+    /// It is redirected.
+    Redirect,
+    /// The gateway answers, as the rule says.
+    Respond,
+    /// 404.
+    NotFound,
+    /// 503.
+    Unavailable,
+    /// 400.
+    Rejected,
+}
+
+/// Names a match of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RouteRef {
+    /// Kind of the object.
+    pub kind: String,
+    /// Namespace of the object.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// Position of the rule.
+    pub rule: u16,
+    /// Position of the match in its rule.
+    #[serde(rename = "match")]
+    pub index: u16,
+}
+
+/// Where a rule was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Matched {
+    /// `a.com`, `*.a.com` or `*`.
+    pub host: String,
+    /// `Exact` or `Prefix`.
+    #[serde(rename = "pathType")]
+    pub path_type: &'static str,
+    /// The path as it is matched.
+    pub path: String,
+}
+
+/// One backend of the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackendTrace {
+    /// `Service`; `None` for a backend that is not valid (its share is answered 500).
+    pub kind: Option<String>,
+    /// Namespace of the Service.
+    pub namespace: Option<String>,
+    /// Name of the Service.
+    pub name: Option<String>,
+    /// Port of the Service.
+    pub port: Option<u16>,
+    /// Weight relative to the others.
+    pub weight: u32,
+    /// `ip:port` of every endpoint.
+    pub endpoints: Vec<String>,
+}
+
+/// What the upstream receives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Upstream {
+    /// The method.
+    pub method: String,
+    /// The Host header.
+    pub host: String,
+    /// Path with query.
+    pub path: String,
+    /// Headers by lower-case name.
+    pub headers: BTreeMap<String, Vec<String>>,
+}
+
+/// A match that did not win.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Which.
+    pub route: RouteRef,
+    /// Why.
+    pub lost: Lost,
+}
+
+/// Why a match did not win.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// `path`, `method`, `header` or `precedence`.
+    pub code: &'static str,
+    /// In words.
+    pub detail: String,
+}
+
+/// Headers of the question by lower-case name.
+struct Given(BTreeMap<String, Vec<String>>);
+
+impl Headers for Given {
+    fn is(&self, name: &str, value: &[u8]) -> bool {
+        let first = self.0.get(name).and_then(|values| values.first());
+        first.is_some_and(|first| first.as_bytes() == value)
+    }
+}
+
+/// Answers a question in JSON.
+///
+/// # Errors
+/// A sentence about what is wrong with the question.
+pub fn explain_json(segments: &dyn Segments, question: &str) -> Result<String, String> {
+    let question: Question =
+        serde_json::from_str(question).map_err(|error| format!("not a request: {error}"))?;
+    let trace = explain(segments, &question)?;
+    serde_json::to_string(&trace).map_err(|error| error.to_string())
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// A sentence about what is wrong with the question.
+pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, String> {
+    let tls = match question.scheme.as_deref() {
+        None | Some("http") => false,
+        Some("https") => true,
+        Some(other) => return Err(format!("scheme `{other}` is not http or https")),
+    };
+    let authority = question.host.as_deref().unwrap_or_default();
+    let target = question.path.as_deref().unwrap_or("/");
+    let method = question.method.as_deref().unwrap_or("GET");
+    let in_host = authority
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    let port = question
+        .port
+        .or(in_host)
+        .unwrap_or(if tls { 443 } else { 80 });
+    let headers = Given(collect(&question.headers));
+    let (path, query) = split_query(target.as_bytes());
+    let (Some(host), Some(path)) = (HostName::parse(authority.as_bytes()), normalize_bytes(path))
+    else {
+        return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
+    };
+    let request = Request {
+        entry: Entry {
+            ingress: true,
+            listener: Some(port),
+        },
+        tls,
+        host: host.as_bytes(),
+        path: &path,
+        method: method.as_bytes(),
+    };
+    let broken = |_: Unreadable| "the table cannot be read".to_owned();
+    let selected = select(segments, &request, &headers).map_err(broken)?;
+    let mut trace = match &selected {
+        None => Trace::reply(Outcome::NotFound, Reply::NotFound),
+        Some(selected) => {
+            let mut trace = outcome(segments, selected).map_err(broken)?;
+            if trace.outcome == Outcome::Route {
+                trace.request = Some(Upstream {
+                    method: method.to_owned(),
+                    host: authority.to_owned(),
+                    path: lossy(&[&path, query].concat()),
+                    headers: headers.0.clone(),
+                });
+            }
+            trace
+        }
+    };
+    trace.candidates = losers(segments, &request, &headers, selected.as_ref()).map_err(broken)?;
+    Ok(trace)
+}
+
+fn collect(headers: &BTreeMap<String, Values>) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, values) in headers {
+        let values = match values {
+            Values::One(value) => vec![value.clone()],
+            Values::Many(values) => values.clone(),
+        };
+        all.entry(name.to_ascii_lowercase())
+            .or_default()
+            .extend(values);
+    }
+    all
+}
+
+fn outcome(segments: &dyn Segments, selected: &Selected<'_, '_>) -> Result<Trace, Unreadable> {
+    let backends = backends(segments, &selected.rule)?;
+    let valid = |b: &&BackendTrace| b.kind.is_some() && b.weight > 0;
+    let mut trace = if !backends.iter().any(|b| valid(&b)) {
+        Trace::reply(Outcome::Respond, Reply::NoBackend)
+    } else if backends
+        .iter()
+        .filter(valid)
+        .all(|b| b.endpoints.is_empty())
+    {
+        Trace::reply(Outcome::Unavailable, Reply::NoEndpoints)
+    } else {
+        Trace::new(Outcome::Route)
+    };
+    trace.route = Some(RouteRef::of(&selected.rule, &selected.matched));
+    trace.matched = Some(Matched {
+        host: host_text(&selected.level),
+        path_type: path_type(&selected.path),
+        path: path_text(&selected.path),
+    });
+    trace.backends = backends;
+    Ok(trace)
+}
+
+/// The backends of a rule with names and endpoints.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn backends(
+    segments: &dyn Segments,
+    rule: &RuleEntry<'_>,
+) -> Result<Vec<BackendTrace>, Unreadable> {
+    let mut all = Vec::new();
+    for backend in rule.backends() {
+        let backend = backend?;
+        let mut trace = BackendTrace {
+            kind: None,
+            namespace: None,
+            name: None,
+            port: None,
+            weight: backend.weight,
+            endpoints: Vec::new(),
+        };
+        if let Some(id) = backend.service {
+            trace.kind = Some("Service".to_owned());
+            if let Some((key, endpoints)) = balance::service(segments, id)? {
+                let (namespace, name, port) = endpoints::names(key)?;
+                trace.namespace = Some(namespace.to_owned());
+                trace.name = Some(name.to_owned());
+                trace.port = Some(port);
+                trace.endpoints = endpoints.iter().map(|e| e.to_string()).collect();
+            }
+        }
+        all.push(trace);
+    }
+    Ok(all)
+}
+
+fn losers(
+    segments: &dyn Segments,
+    request: &Request<'_>,
+    headers: &impl Headers,
+    selected: Option<&Selected<'_, '_>>,
+) -> Result<Vec<Candidate>, Unreadable> {
+    let winner = selected.map(|s| {
+        (
+            s.level.scope,
+            s.level.kind,
+            s.level.host.len(),
+            s.path.exact,
+            s.path.text,
+            RouteRef::of(&s.rule, &s.matched),
+        )
+    });
+    let mut found: Vec<(u8, Candidate)> = Vec::new();
+    levels::<()>(segments, request, |level, routes| {
+        let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
+        paths.sort_by_key(|path| (!path.exact, core::cmp::Reverse(path.text.len()), path.text));
+        for path in paths {
+            for matched in path.matches() {
+                if found.len() > MAX_CANDIDATES * 4 {
+                    return Ok(Some(()));
+                }
+                let matched = matched?;
+                let route = RouteRef::of(&matched.rule()?, &matched);
+                let place = (
+                    level.scope,
+                    level.kind,
+                    level.host.len(),
+                    path.exact,
+                    path.text,
+                );
+                if winner.as_ref().is_some_and(|(a, b, c, d, e, winner)| {
+                    (*a, *b, *c, *d, *e) == place && *winner == route
+                }) {
+                    continue;
+                }
+                let (order, lost) = why(request, headers, &level, &path, &matched)?;
+                found.push((order, Candidate { route, lost }));
+            }
+        }
+        Ok(None)
+    })?;
+    // What came close first.
+    found.sort_by_key(|(order, _)| *order);
+    Ok(found
+        .into_iter()
+        .take(MAX_CANDIDATES)
+        .map(|(_, candidate)| candidate)
+        .collect())
+}
+
+fn why(
+    request: &Request<'_>,
+    headers: &impl Headers,
+    level: &Level<'_>,
+    path: &PathEntry<'_>,
+    matched: &MatchEntry<'_>,
+) -> Result<(u8, Lost), Unreadable> {
+    let lost = |code, detail| Lost { code, detail };
+    if !path.fits(request.path) {
+        let detail = format!(
+            "path {} does not fit {} {}",
+            lossy(request.path),
+            path_type(path),
+            path_text(path)
+        );
+        return Ok((3, lost("path", detail)));
+    }
+    if let Some(method) = matched.method
+        && method != request.method
+    {
+        let detail = format!("method {} is not {}", lossy(request.method), lossy(method));
+        return Ok((1, lost("method", detail)));
+    }
+    for header in matched.headers() {
+        let (name, value) = header?;
+        if !headers.is(name, value) {
+            let detail = format!("header {name} is not {:?}", lossy(value));
+            return Ok((2, lost("header", detail)));
+        }
+    }
+    let detail = format!(
+        "it fits too (host {}, {} {}), but the chosen match comes first",
+        host_text(level),
+        path_type(path),
+        path_text(path)
+    );
+    Ok((0, lost("precedence", detail)))
+}
+
+// === impl Trace ===
+
+impl Trace {
+    fn new(outcome: Outcome) -> Self {
+        Self {
+            schema_version: 1,
+            outcome,
+            status: None,
+            message: None,
+            route: None,
+            matched: None,
+            backends: Vec::new(),
+            request: None,
+            location: None,
+            candidates: Vec::new(),
+        }
+    }
+
+    fn reply(outcome: Outcome, reply: Reply) -> Self {
+        Self {
+            status: Some(reply.status()),
+            message: Some(reply.message().to_owned()),
+            ..Self::new(outcome)
+        }
+    }
+}
+
+impl RouteRef {
+    pub(crate) fn of(rule: &RuleEntry<'_>, matched: &MatchEntry<'_>) -> Self {
+        Self {
+            kind: rule.kind.as_str().to_owned(),
+            namespace: rule.namespace.to_owned(),
+            name: rule.name.to_owned(),
+            rule: rule.index,
+            index: matched.index,
+        }
+    }
+}
+
+pub(crate) fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) fn path_type(path: &PathEntry<'_>) -> &'static str {
+    if path.exact { "Exact" } else { "Prefix" }
+}
+
+pub(crate) fn path_text(path: &PathEntry<'_>) -> String {
+    if path.text.is_empty() {
+        "/".to_owned()
+    } else {
+        lossy(path.text)
+    }
+}
+
+fn host_text(level: &Level<'_>) -> String {
+    match level.kind {
+        HostKind::Exact => lossy(level.host),
+        HostKind::Wildcard => format!("*.{}", lossy(level.host)),
+        _ => "*".to_owned(),
+    }
+}
