@@ -118,7 +118,8 @@ impl Headers {
             .position(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
-    /// Reads the wire format of [`write_pairs`].
+    /// Reads the ABI's wire format: count, then every name's and value's length, then every name
+    /// and value with a NUL after each.
     pub fn from_pairs(bytes: &[u8]) -> Result<Self, MalformedPairs> {
         let malformed = MalformedPairs { len: bytes.len() };
         if bytes.is_empty() {

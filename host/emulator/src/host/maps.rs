@@ -13,6 +13,10 @@ use crate::violation::Violation;
 const NOT_FOUND: Reply = Reply::Status(Status::NotFound);
 const BAD_ARGUMENT: Reply = Reply::Status(Status::BadArgument);
 
+/// A whole map that ngx_wasm_module gives ends here, pseudo-headers first: a request with more
+/// headers looks shorter than it is. Single headers are found all the same.
+const MAX_PAIRS: usize = 100;
+
 /// A pseudo-header and its value.
 type Pseudo<'a> = (&'static [u8], Cow<'a, [u8]>);
 
@@ -24,6 +28,7 @@ pub(super) fn get_pairs(
 ) -> Result<(), Reply> {
     let map = MapType::from(map);
     check_request(guest, map)?;
+    let mut total = 0;
     guest.give_with(out, out_len, |state, bytes| {
         let headers = headers(state, map)?;
         let pseudo = pseudo(state, map);
@@ -31,9 +36,20 @@ pub(super) fn get_pairs(
             .iter()
             .filter(|(_, v)| !v.is_empty())
             .map(|(n, v)| (*n, v.as_ref()));
-        write_pairs(pseudo.chain(headers.iter()), bytes);
+        let pairs = pseudo.chain(headers.iter());
+        if state.options.strict {
+            total = pairs.clone().count();
+            write_pairs(pairs.take(MAX_PAIRS), bytes);
+        } else {
+            write_pairs(pairs, bytes);
+        }
         Ok(())
-    })
+    })?;
+    if total > MAX_PAIRS {
+        let message = format!("marshalled map truncated to {MAX_PAIRS} elements");
+        guest.state().log(LogLevel::Warn, message);
+    }
+    Ok(())
 }
 
 pub(super) fn get(

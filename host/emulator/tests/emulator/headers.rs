@@ -263,3 +263,26 @@ fn path_reads_as_nginx_parsed_it_and_request_path_as_the_client_sent_it() {
     bench.request(&mut exchange).expect("no trap");
     assert_eq!(values(&exchange, "x-got"), ["/a/c?d=%2F"]);
 }
+
+#[test]
+fn a_whole_map_ends_after_100_pairs_and_single_headers_are_found_all_the_same() {
+    for (setup, seen) in [(strict(), 96), (lenient(), 200)] {
+        let mut bench = setup.start("headers");
+        let mut exchange = doing(&["get x-last"]);
+        exchange.request_headers.clear();
+        exchange.request_headers.add("x-do", "get x-last");
+        for _ in 1..200 {
+            exchange.request_headers.add("x-do", "add x-saw=1");
+        }
+        exchange.request_headers.add("x-last", "found");
+        bench.request(&mut exchange).expect("no trap");
+        assert_eq!(values(&exchange, "x-got"), ["found"]);
+        assert_eq!(values(&exchange, "x-saw").len() + 1, seen);
+        assert_eq!(
+            bench
+                .log
+                .contains("marshalled map truncated to 100 elements"),
+            seen == 96
+        );
+    }
+}

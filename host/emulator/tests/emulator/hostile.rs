@@ -1,17 +1,16 @@
-//! Guests that give wrong pointers, lack exports, or never end. Written by hand.
+//! Guests that give wrong pointers or lack exports. Written by hand.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use silverback_emulator::{
-    AbiVersion, Action, Budget, CallResponse, CompileError, Exchange, Filter, Interruption,
-    StartError, Status,
+    AbiVersion, Action, CallResponse, CompileError, Exchange, Filter, Interruption, StartError,
+    Status,
 };
 
 use crate::support::{Bench, Setup, lenient, strict};
 
 /// A filter whose `on_request_headers` answers what `body` leaves on the stack.
-fn guest(imports: &str, rest: &str, body: &str) -> String {
+pub(crate) fn guest(imports: &str, rest: &str, body: &str) -> String {
     format!(
         "(module {imports} (memory (export \"memory\") 1)
           (func (export \"proxy_abi_version_0_2_1\"))
@@ -24,7 +23,7 @@ fn guest(imports: &str, rest: &str, body: &str) -> String {
 const ALLOCATE: &str =
     "(func (export \"proxy_on_memory_allocate\") (param i32) (result i32) i32.const 1024)";
 
-fn compile(text: &str, interruption: Interruption) -> Result<Filter, CompileError> {
+pub(crate) fn compile(text: &str, interruption: Interruption) -> Result<Filter, CompileError> {
     let wasm = wat::parse_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     Filter::compile_with(&wasm, interruption)
 }
@@ -367,56 +366,6 @@ fn a_start_function_that_traps_or_calls_the_host_is_an_error_or_harmless() {
     let early =
         "(func $early (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))) (start $early)";
     start(strict(), &guest(log, early, "i32.const 0"));
-}
-
-#[test]
-fn a_loop_without_end_is_stopped_by_fuel() {
-    let looping = guest("", "", "(loop $l (br $l)) i32.const 0");
-    let filter = compile(&looping, Interruption::Fuel).expect("it compiles");
-    let mut setup = strict();
-    setup.options.budget = Budget::Fuel(100_000);
-    let mut bench = setup.try_start(&filter).expect("it starts");
-    for _ in 0..2 {
-        let trap = bench
-            .request(&mut Exchange::new("GET", "/"))
-            .expect_err("a trap");
-        assert!(trap.message.contains("fuel"), "{trap}");
-    }
-    assert_eq!(bench.worker.restarts(), 1);
-}
-
-#[test]
-fn a_loop_without_end_is_stopped_after_a_time() {
-    let looping = guest("", "", "(loop $l (br $l)) i32.const 0");
-    let filter = compile(&looping, Interruption::Epoch).expect("it compiles");
-    let mut setup = strict();
-    setup.options.budget = Budget::Time(Duration::from_millis(5));
-    let mut bench = setup.try_start(&filter).expect("it starts");
-    let trap = bench
-        .request(&mut Exchange::new("GET", "/"))
-        .expect_err("a trap");
-    assert!(trap.message.contains("interrupt"), "{trap}");
-}
-
-#[test]
-fn a_budget_needs_a_filter_that_was_compiled_for_it() {
-    let filter = compile(&guest("", "", "i32.const 0"), Interruption::None).expect("it compiles");
-    let mut setup = strict();
-    setup.options.budget = Budget::Fuel(1);
-    let refused = setup.try_start(&filter).map(drop);
-    assert!(
-        matches!(refused, Err(StartError::Budget { .. })),
-        "{refused:?}"
-    );
-    for interruption in [Interruption::Fuel, Interruption::Epoch] {
-        let filter = compile(&guest("", "", "i32.const 0"), interruption).expect("it compiles");
-        let mut bench = strict()
-            .try_start(&filter)
-            .expect("an unlimited budget fits all");
-        bench
-            .request(&mut Exchange::new("GET", "/"))
-            .expect("no trap");
-    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! names it: "Kong facts 4.2" is section 4, point 2 of the facts about Kong's data plane.
 
 mod bodies;
+mod budgets;
 mod callouts;
 mod headers;
 mod hostile;
