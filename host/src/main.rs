@@ -1,2 +1,9 @@
 //! The `silverback` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    silverback::commands::run(silverback::args::Args::parse())
+}

@@ -56,9 +56,8 @@ pub(crate) fn file(name: &str) -> Option<PathBuf> {
 
 /// Whether the network is out of bounds.
 pub(crate) fn offline() -> bool {
-    let set = |name| {
-        env::var(name).is_ok_and(|value: String| !matches!(&*value, "" | "0" | "false"))
-    };
+    let set =
+        |name| env::var(name).is_ok_and(|value: String| !matches!(&*value, "" | "0" | "false"));
     set(OFFLINE) || set("CARGO_NET_OFFLINE")
 }
 

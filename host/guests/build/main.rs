@@ -105,8 +105,9 @@ fn run() -> Result<()> {
     for guest in [&FILTER, &TRANSLATOR] {
         let bytes = match env::file(guest.prebuilt) {
             Some(path) => prebuilt(guest, &path)?,
-            None => build(guest, &workspace)
-                .with_context(|| format!("cannot build {}", guest.file))?,
+            None => {
+                build(guest, &workspace).with_context(|| format!("cannot build {}", guest.file))?
+            }
         };
         hand_out(guest, &bytes, &out, &people)?;
     }
@@ -135,8 +136,7 @@ fn build(guest: &Guest, workspace: &Path) -> Result<Vec<u8>> {
     target::ensure(guest.target)?;
     terminal::progress(&format!("{} ({})", guest.file, guest.target));
     let module = cargo::build(workspace, guest.target, guest.features)?;
-    let bytes =
-        fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+    let bytes = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
     let bytes = if guest.magic == TRANSLATOR.magic {
         wit_component::ComponentEncoder::default()
             .validate(true)
@@ -174,8 +174,16 @@ fn hand_out(guest: &Guest, bytes: &[u8], out: &Path, people: &Path) -> Result<()
     write_if_changed(&copy, bytes)?;
     let digest = blake3::hash(bytes).to_hex();
     println!("cargo::rustc-env={}_ID={}", guest.variable, &digest[..12]);
-    println!("cargo::rustc-env={}_OUT={}", guest.variable, embedded.display());
-    println!("cargo::rustc-env={}_PATH={}", guest.variable, copy.display());
+    println!(
+        "cargo::rustc-env={}_OUT={}",
+        guest.variable,
+        embedded.display()
+    );
+    println!(
+        "cargo::rustc-env={}_PATH={}",
+        guest.variable,
+        copy.display()
+    );
     Ok(())
 }
 

@@ -26,9 +26,8 @@ fn at_terminal() -> bool {
     #[cfg(target_os = "linux")]
     {
         let parent = std::os::unix::process::parent_id();
-        std::fs::read_link(format!("/proc/{parent}/fd/2")).is_ok_and(|target| {
-            target.starts_with("/dev/pts") || target.starts_with("/dev/tty")
-        })
+        std::fs::read_link(format!("/proc/{parent}/fd/2"))
+            .is_ok_and(|target| target.starts_with("/dev/pts") || target.starts_with("/dev/tty"))
     }
     // Elsewhere the parent's files cannot be looked at: having a terminal has to do.
     #[cfg(not(target_os = "linux"))]

@@ -69,7 +69,9 @@ pub fn watch_roots(paths: &[PathBuf]) -> Vec<(PathBuf, bool)> {
         let root = if path.is_dir() {
             (path.clone(), true)
         } else {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
             (parent.unwrap_or(Path::new(".")).to_owned(), false)
         };
         if !roots.contains(&root) {
@@ -85,7 +87,9 @@ pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
     let bytes = read_limited(path).map_err(|error| Box::new(unreadable(path, &error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let newlines = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n');
+        let newlines = error.as_bytes()[..valid]
+            .iter()
+            .filter(|byte| **byte == b'\n');
         let line = newlines.count() + 1;
         Box::new(
             Problem::new(
@@ -183,7 +187,11 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     };
     // Without the number of the system's error, which says nothing to people.
     let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let text = text
+        .split(" (os error")
+        .next()
+        .unwrap_or(&text)
+        .to_lowercase();
     Problem::new(
         "Unreadable",
         Severity::Error,
@@ -197,24 +205,45 @@ mod tests {
     use super::*;
 
     fn names(listing: &Listing, root: &Path) -> Vec<String> {
-        let name = |path: &PathBuf| path.strip_prefix(root).expect("below").display().to_string();
+        let name = |path: &PathBuf| {
+            path.strip_prefix(root)
+                .expect("below")
+                .display()
+                .to_string()
+        };
         listing.files.iter().map(name).collect()
     }
 
     #[test]
     fn directory_stands_for_all_manifests_below_it() {
         let root = tempfile::tempdir().expect("a directory");
-        for file in ["b.yaml", "a.yml", "c.JSON", "d/e.yaml", "x.txt", ".h.yaml", "#t.yaml", "f.yaml~", ".git/g.yaml"] {
+        for file in [
+            "b.yaml",
+            "a.yml",
+            "c.JSON",
+            "d/e.yaml",
+            "x.txt",
+            ".h.yaml",
+            "#t.yaml",
+            "f.yaml~",
+            ".git/g.yaml",
+        ] {
             let path = root.path().join(file);
             fs::create_dir_all(path.parent().expect("a parent")).expect("created");
             fs::write(path, "").expect("written");
         }
         let listing = list(&[root.path().to_owned()]);
-        assert_eq!(names(&listing, root.path()), ["a.yml", "b.yaml", "c.JSON", "d/e.yaml"]);
+        assert_eq!(
+            names(&listing, root.path()),
+            ["a.yml", "b.yaml", "c.JSON", "d/e.yaml"]
+        );
         assert!(listing.problems.is_empty());
 
         let twice = list(&[root.path().join("b.yaml"), root.path().to_owned()]);
-        assert_eq!(names(&twice, root.path()), ["b.yaml", "a.yml", "c.JSON", "d/e.yaml"]);
+        assert_eq!(
+            names(&twice, root.path()),
+            ["b.yaml", "a.yml", "c.JSON", "d/e.yaml"]
+        );
     }
 
     #[cfg(unix)]
@@ -233,7 +262,11 @@ mod tests {
     fn missing_path_and_empty_directory_are_problems() {
         let root = tempfile::tempdir().expect("a directory");
         let listing = list(&[root.path().to_owned(), root.path().join("nothing")]);
-        let codes: Vec<_> = listing.problems.iter().map(|problem| &*problem.code).collect();
+        let codes: Vec<_> = listing
+            .problems
+            .iter()
+            .map(|problem| &*problem.code)
+            .collect();
         assert_eq!(codes, ["NoManifests", "Unreadable"]);
     }
 }

@@ -50,7 +50,10 @@ mod tests {
         let text = "\u{feff}{\"a\":1}\n {\"b\":2}\n";
         let (values, error) = read(text);
         assert_eq!(error, None);
-        let parts: Vec<_> = values.iter().map(|(_, range)| &text[range.clone()]).collect();
+        let parts: Vec<_> = values
+            .iter()
+            .map(|(_, range)| &text[range.clone()])
+            .collect();
         assert_eq!(parts, ["{\"a\":1}", "{\"b\":2}"]);
     }
 

@@ -42,9 +42,10 @@ impl Locator {
     }
 
     fn node(&mut self, place: &Place) -> Option<&Node> {
-        let same = self.last.as_ref().is_some_and(|last| {
-            Arc::ptr_eq(&last.file, &place.file) && last.range == place.range
-        });
+        let same = self
+            .last
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(&last.file, &place.file) && last.range == place.range);
         if !same {
             self.last = Some(Parsed {
                 file: Arc::clone(&place.file),
@@ -163,7 +164,10 @@ spec:
             ("metadata.annotations[\"example.com/a.b\"]", (8, 22)),
             ("spec.rules[0].host", (11, 13)),
             ("spec.rules[0].http.paths[1].backend", (16, 13)),
-            ("spec.rules[0].http.paths[1].backend.service.port.number", (17, 49)),
+            (
+                "spec.rules[0].http.paths[1].backend.service.port.number",
+                (17, 49),
+            ),
         ] {
             assert_eq!(locate(INGRESS, field), at, "{field}");
         }
@@ -173,7 +177,10 @@ spec:
     fn missing_field_is_where_it_should_have_been() {
         assert_eq!(locate(INGRESS, "spec.ingressClassName"), (9, 1));
         assert_eq!(locate(INGRESS, "spec.rules[7].host"), (10, 3));
-        assert_eq!(locate(INGRESS, "spec.rules[0].http.paths[0].backend"), (14, 13));
+        assert_eq!(
+            locate(INGRESS, "spec.rules[0].http.paths[0].backend"),
+            (14, 13)
+        );
         assert_eq!(locate(INGRESS, "]["), (3, 1));
     }
 
@@ -196,9 +203,17 @@ items:
     }
 
     /// A tree of unknown shape, written as YAML by hand, with the place of every scalar.
-    fn write(depth: usize, seed: &mut u64, path: &str, out: &mut String, places: &mut Vec<(String, (u32, u32))>) {
+    fn write(
+        depth: usize,
+        seed: &mut u64,
+        path: &str,
+        out: &mut String,
+        places: &mut Vec<(String, (u32, u32))>,
+    ) {
         let mut random = |below: u64| {
-            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (*seed >> 33) % below
         };
         let indent = "  ".repeat(depth);

@@ -315,10 +315,19 @@ mod tests {
             let alias = format!("*a{}, ", level - 1).repeat(10);
             bomb += &format!("a{level}: &a{level} [{alias}]\n");
         }
-        for bomb in [bomb, "[".repeat(100_000), "- ".repeat(10_000), "{a: ".repeat(10_000)] {
+        for bomb in [
+            bomb,
+            "[".repeat(100_000),
+            "- ".repeat(10_000),
+            "{a: ".repeat(10_000),
+        ] {
             with_stack(|| read(&bomb)).expect_err("a bomb");
         }
-        let deep = format!("{}x{}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
+        let deep = format!(
+            "{}x{}",
+            "[".repeat(MAX_DEPTH - 1),
+            "]".repeat(MAX_DEPTH - 1)
+        );
         with_stack(|| read(&deep)).expect("not too deep");
     }
 }

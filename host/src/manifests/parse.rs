@@ -144,7 +144,11 @@ fn syntax(file: &Arc<SourceFile>, format: &str, error: SyntaxError) -> Problem {
     } else {
         ""
     };
-    Problem::new("Unparsable", Severity::Error, format!("not valid {format}: {text}"))
-        .hint(hint)
-        .at(file.at(error.line, error.column))
+    Problem::new(
+        "Unparsable",
+        Severity::Error,
+        format!("not valid {format}: {text}"),
+    )
+    .hint(hint)
+    .at(file.at(error.line, error.column))
 }

@@ -80,11 +80,20 @@ impl ManifestSet {
         problems
     }
 
+    /// A path of the command line that cannot be read, if there is one.
+    pub fn unreadable_path(&self) -> Option<&Problem> {
+        let unreadable = |problem: &&Problem| problem.code == "Unreadable";
+        self.problems.iter().find(unreadable)
+    }
+
     /// Whether a file could not be read, all of it or a part.
     pub fn is_broken(&self) -> bool {
         let broken = |problem: &Problem| problem.severity == Severity::Error;
         self.problems.iter().any(broken)
-            || self.files.iter().any(|(_, file)| file.problems.iter().any(broken))
+            || self
+                .files
+                .iter()
+                .any(|(_, file)| file.problems.iter().any(broken))
     }
 
     /// Lets files that are broken now hold what they held before: a file is saved half-written more
@@ -92,9 +101,10 @@ impl ManifestSet {
     /// along.
     pub fn keep_last_good(&mut self, before: &Self) {
         for (path, file) in &mut self.files {
-            let broken = file.problems.iter().any(|problem| {
-                matches!(&*problem.code, "Unparsable" | "Unreadable")
-            });
+            let broken = file
+                .problems
+                .iter()
+                .any(|problem| matches!(&*problem.code, "Unparsable" | "Unreadable"));
             if !broken {
                 continue;
             }
@@ -105,7 +115,12 @@ impl ManifestSet {
     }
 
     /// Adds the place in the files to a problem of the translator.
-    pub fn place(&self, problem: &mut Problem, objects: &BTreeMap<ObjectKey, &Object>, locator: &mut Locator) {
+    pub fn place(
+        &self,
+        problem: &mut Problem,
+        objects: &BTreeMap<ObjectKey, &Object>,
+        locator: &mut Locator,
+    ) {
         if problem.source.is_none()
             && let Some(object) = problem.object.as_ref().and_then(|key| objects.get(key))
         {

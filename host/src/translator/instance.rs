@@ -65,7 +65,11 @@ impl Instance {
             applied_bytes: 0,
             table_bytes: 0,
         };
-        prepare(&mut instance.store, limits, limits.apply_fuel(options.len()))?;
+        prepare(
+            &mut instance.store,
+            limits,
+            limits.apply_fuel(options.len()),
+        )?;
         let configured = instance
             .guest
             .call_configure(&mut instance.store, options)

@@ -74,7 +74,10 @@ mod tests {
         let json = br#"{"a":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
         kept.insert(key.clone(), Packed::new(b"{}"));
         kept.insert(key.clone(), Packed::new(json));
-        assert_eq!(kept.get(&key).map(Packed::unpack).as_deref(), Some(&json[..]));
+        assert_eq!(
+            kept.get(&key).map(Packed::unpack).as_deref(),
+            Some(&json[..])
+        );
         assert!(kept.size().1 < json.len());
         kept.remove(&key);
         assert_eq!(kept.size(), (0, 0));

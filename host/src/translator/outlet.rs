@@ -188,7 +188,11 @@ mod tests {
     }
 
     fn indexes(changes: &Changes) -> Vec<u32> {
-        changes.segments.iter().map(|segment| segment.index).collect()
+        changes
+            .segments
+            .iter()
+            .map(|segment| segment.index)
+            .collect()
     }
 
     #[test]

@@ -297,7 +297,10 @@ impl Session {
             moved: BTreeSet::new(),
         };
         let commit = next.commit()?;
-        let mut worse = next.aside.keys().filter(|key| !self.aside.contains_key(key));
+        let mut worse = next
+            .aside
+            .keys()
+            .filter(|key| !self.aside.contains_key(key));
         if let Some(first) = worse.next() {
             return Err(SessionError::Worse {
                 first: first.clone(),
@@ -417,10 +420,7 @@ impl Session {
     }
 
     /// Finds out which objects the commit traps on, and goes on without them.
-    fn bisect(
-        &mut self,
-        said: &str,
-    ) -> Result<(types::CommitSummary, Vec<Problem>), SessionError> {
+    fn bisect(&mut self, said: &str) -> Result<(types::CommitSummary, Vec<Problem>), SessionError> {
         let suspects: Vec<_> = self.pending.iter().cloned().collect();
         let found = match bisect::search(&self.recipe, &self.kept, &suspects) {
             // Without the new objects it traps too, if something that they need was deleted.

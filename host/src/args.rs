@@ -1,0 +1,321 @@
+//! What can be typed. The comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+
+/// Kong ingress whose routing logic is WebAssembly.
+///
+/// Silverback turns Ingress, Gateway API and Service objects into a routing table that a filter in
+/// Kong's workers reads. Everything can be tried without a cluster and without Kong.
+#[derive(Debug, Parser)]
+#[command(
+    name = "silverback",
+    version,
+    long_version = crate::LONG_VERSION.as_str(),
+    disable_help_subcommand = true,
+    propagate_version = true,
+    after_help = "Examples:
+  silverback dev examples/quickstart
+  silverback explain -f examples/quickstart http://shop.example.com/cart
+  silverback validate -f manifests/"
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Use colours.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "SILVERBACK_COLOR"
+    )]
+    pub color: ColorChoice,
+
+    /// Say more: objects that are skipped, then the log. Twice for debugging.
+    #[arg(short, long, global = true, action = ArgAction::Count, env = "SILVERBACK_VERBOSE")]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an HTTP gateway with the manifests, and follow their changes.
+    #[cfg(feature = "dev")]
+    Dev(DevArgs),
+    /// Say what the gateway does with a request, and why.
+    Explain(ExplainArgs),
+    /// Show the routing table that comes of the manifests.
+    Translate(TranslateArgs),
+    /// Check the manifests; exit with 1 if something is wrong.
+    Validate(ValidateArgs),
+}
+
+/// Which manifests.
+#[derive(Debug, ClapArgs)]
+pub struct ManifestArgs {
+    /// File, directory with all below it, or `-` for the standard input; may be repeated.
+    #[arg(
+        short = 'f',
+        long = "filename",
+        visible_alias = "manifests",
+        value_name = "PATH",
+        required = true,
+        action = ArgAction::Append,
+        env = "SILVERBACK_FILENAME"
+    )]
+    pub filename: Vec<PathBuf>,
+}
+
+/// `silverback dev`.
+#[cfg(feature = "dev")]
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  silverback dev examples/quickstart
+  silverback dev manifests/ --backend default/cart:80=localhost:3000
+  silverback dev manifests/ --ingress-port 9000 --port-offset 10000
+
+Services of the files that have no endpoints are answered by an echo, each of them named at the
+start (--no-echo: they answer 503, as in a cluster).")]
+pub struct DevArgs {
+    /// Files and directories with manifests.
+    #[arg(value_name = "PATH", required = true, env = "SILVERBACK_PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Address to listen at.
+    #[arg(
+        long,
+        value_name = "IP",
+        default_value = "127.0.0.1",
+        env = "SILVERBACK_BIND"
+    )]
+    pub bind: std::net::IpAddr,
+
+    /// Port for Ingress objects.
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8000,
+        env = "SILVERBACK_INGRESS_PORT"
+    )]
+    pub ingress_port: u16,
+
+    /// Gateway listeners with a port below 1024 listen this much higher.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8000,
+        env = "SILVERBACK_PORT_OFFSET"
+    )]
+    pub port_offset: u16,
+
+    /// No echo for Services without endpoints.
+    #[arg(long, env = "SILVERBACK_NO_ECHO")]
+    pub no_echo: bool,
+
+    /// Send what is for a Service's port to something that is running; may be repeated.
+    #[arg(
+        long,
+        value_name = "NS/SERVICE:PORT=HOST:PORT",
+        action = ArgAction::Append,
+        env = "SILVERBACK_BACKEND",
+        value_delimiter = ','
+    )]
+    pub backend: Vec<String>,
+
+    /// Workers, each with its own instance of the filter; 0 = one for each core.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2,
+        env = "SILVERBACK_WORKERS"
+    )]
+    pub workers: usize,
+
+    /// Size of the shared-data zone: `nginx_wasm_shm_kv_silverback` in Kong.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "64m",
+        env = "SILVERBACK_ZONE_SIZE"
+    )]
+    pub zone_size: String,
+
+    /// Behave like Kong's Wasm runtime in every quirk (the default).
+    #[arg(long, overrides_with = "no_strict")]
+    pub strict: bool,
+
+    /// Behave as proxy-wasm is written down.
+    #[arg(long, env = "SILVERBACK_NO_STRICT")]
+    pub no_strict: bool,
+
+    /// Do not watch the files.
+    #[arg(long, env = "SILVERBACK_NO_WATCH")]
+    pub no_watch: bool,
+
+    /// Another silverback.wasm than the built-in one; replaced while running when it changes.
+    #[arg(long, value_name = "FILE", env = "SILVERBACK_FILTER_WASM")]
+    pub filter_wasm: Option<PathBuf>,
+
+    /// Another translator.wasm than the built-in one; replaced while running when it changes.
+    #[arg(long, value_name = "FILE", env = "SILVERBACK_TRANSLATOR_WASM")]
+    pub translator_wasm: Option<PathBuf>,
+}
+
+/// `silverback explain`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  silverback explain -f manifests/ http://shop.example.com/cart
+  silverback explain -f manifests/ -X POST -H 'x-canary: 1' https://shop.example.com/cart -o json
+  silverback explain -f manifests/ --requests requests.jsonl -o jsonl
+
+A line of the requests file:
+  {\"method\":\"GET\",\"scheme\":\"http\",\"host\":\"shop.example.com\",\"path\":\"/cart\",\"headers\":{}}
+
+Exit status: 0 if every request was answered (a 404 is an answer), 2 if one could not be asked.")]
+pub struct ExplainArgs {
+    /// Which manifests.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+
+    /// The URL; without a scheme it is http.
+    #[arg(value_name = "URL", required_unless_present = "requests")]
+    pub url: Option<String>,
+
+    /// Method.
+    #[arg(
+        short = 'X',
+        long = "method",
+        visible_alias = "request",
+        value_name = "METHOD",
+        default_value = "GET",
+        conflicts_with = "requests"
+    )]
+    pub method: String,
+
+    /// A header, as curl takes it; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE",
+          action = ArgAction::Append, conflicts_with = "requests")]
+    pub header: Vec<String>,
+
+    /// Many requests, one a line as JSON; `-` for the standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub requests: Option<PathBuf>,
+
+    /// How to answer.
+    #[arg(short, long, value_name = "FORMAT", env = "SILVERBACK_OUTPUT")]
+    pub output: Option<ExplainOutput>,
+}
+
+/// `silverback translate`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  silverback translate -f manifests/
+  silverback translate -f manifests/ -o json | jq .hosts")]
+pub struct TranslateArgs {
+    /// Which manifests.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+
+    /// How to show it.
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        env = "SILVERBACK_OUTPUT"
+    )]
+    pub output: TableOutput,
+}
+
+/// `silverback validate`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  silverback validate -f manifests/
+  helm template my-chart | silverback validate -f - --deny-warnings
+  silverback validate -f manifests/ -o json
+
+Exit status: 0 if all is well, 1 if there are errors (or warnings with --deny-warnings).")]
+pub struct ValidateArgs {
+    /// Which manifests.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+
+    /// How to show it.
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "SILVERBACK_OUTPUT"
+    )]
+    pub output: TextOutput,
+
+    /// Warnings count as errors.
+    #[arg(long, env = "SILVERBACK_DENY_WARNINGS")]
+    pub deny_warnings: bool,
+}
+
+/// Formats of `explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExplainOutput {
+    /// For people.
+    Table,
+    /// One JSON value.
+    Json,
+    /// One JSON value a line.
+    Jsonl,
+}
+
+/// Formats of `translate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableOutput {
+    /// For people.
+    Table,
+    /// The whole table.
+    Json,
+}
+
+/// Formats of `validate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOutput {
+    /// For people.
+    Text,
+    /// All problems.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_variable() {
+        for command in Args::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                // What is asked belongs to one call, not to an environment.
+                let asked = [
+                    "url", "method", "header", "requests", "help", "version", "strict",
+                ];
+                if asked.contains(&name) {
+                    continue;
+                }
+                let variable = argument.get_env().and_then(|name| name.to_str());
+                assert!(
+                    variable.is_some_and(|name| name.starts_with("SILVERBACK_")),
+                    "{name}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `silverback explain`: what happens to a request, and why.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{Failure, request};
+use crate::args::{ExplainArgs, ExplainOutput};
+use crate::manifests::STDIN;
+use crate::offline::Offline;
+use crate::render;
+use crate::translator::SessionError;
+
+pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> {
+    if args.requests.as_deref() == Some(Path::new(STDIN))
+        && args
+            .manifests
+            .filename
+            .iter()
+            .any(|path| path == Path::new(STDIN))
+    {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "manifests and requests cannot both come from the standard input"
+        )));
+    }
+    let set = super::load(&args.manifests)?;
+    let mut offline = Offline::new(&set)?;
+    render::input(&offline, verbose)?;
+    match (&args.url, &args.requests) {
+        (_, Some(requests)) => many(args, &mut offline, requests),
+        (Some(url), None) => one(args, &mut offline, url),
+        (None, None) => Err(Failure::usage(anyhow::anyhow!("no URL given"))),
+    }
+}
+
+fn one(args: &ExplainArgs, offline: &mut Offline, url: &str) -> Result<ExitCode, Failure> {
+    let request = request::build(&args.method, url, &args.header).map_err(Failure::usage)?;
+    let answer = offline.session.explain(&request.to_string());
+    let answer = answer.map_err(|error| match error {
+        SessionError::Request(why) => Failure::usage(anyhow::anyhow!("{why}")),
+        error => error.into(),
+    })?;
+    let mut out = anstream::stdout().lock();
+    match args.output {
+        None | Some(ExplainOutput::Table) => render::explain(&mut out, &request, &answer)?,
+        Some(_) => writeln!(out, "{answer}")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One answer a line, in the order of the questions. A line that cannot be asked has an answer
+/// that says so, and the others are answered all the same.
+fn many(args: &ExplainArgs, offline: &mut Offline, path: &Path) -> Result<ExitCode, Failure> {
+    if args.output == Some(ExplainOutput::Table) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--requests answers with one JSON value a line (hint: -o jsonl)"
+        )));
+    }
+    let input: Box<dyn BufRead> = if path == Path::new(STDIN) {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(path)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .map_err(Failure::usage)?;
+        Box::new(BufReader::new(file))
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut unanswered = 0;
+    for (line, number) in input.split(b'\n').zip(1..) {
+        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        match offline.session.explain(line) {
+            Ok(answer) => writeln!(out, "{answer}")?,
+            Err(SessionError::Request(why)) => {
+                unanswered += 1;
+                let error = json!({"message": why, "line": number});
+                writeln!(out, "{}", json!({"schemaVersion": 1, "error": error}))?;
+            }
+            Err(error) => {
+                out.flush()?;
+                return Err(error.into());
+            }
+        }
+    }
+    out.flush()?;
+    if unanswered > 0 {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{unanswered} requests of {} could not be asked: see the lines with `error`",
+            path.display()
+        )));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,23 @@
+//! `silverback translate`: the routing table that comes of the manifests.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::Failure;
+use crate::args::{TableOutput, TranslateArgs};
+use crate::dump::Dump;
+use crate::offline::Offline;
+use crate::render;
+
+pub(super) fn run(args: &TranslateArgs, verbose: u8) -> Result<ExitCode, Failure> {
+    let set = super::load(&args.manifests)?;
+    let mut offline = Offline::new(&set)?;
+    render::input(&offline, verbose)?;
+    let dump = offline.session.dump()?;
+    let mut out = anstream::stdout().lock();
+    match args.output {
+        TableOutput::Json => writeln!(out, "{dump}")?,
+        TableOutput::Table => render::routes(&mut out, &Dump::parse(&dump)?, usize::MAX)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,38 @@
+//! `silverback validate`: everything that is wrong with the manifests.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Failure;
+use crate::args::{TextOutput, ValidateArgs};
+use crate::offline::Offline;
+use crate::problem::Severity;
+use crate::render;
+
+pub(super) fn run(args: &ValidateArgs, verbose: u8) -> Result<ExitCode, Failure> {
+    let set = super::load(&args.manifests)?;
+    let offline = Offline::new(&set)?;
+    let mut out = anstream::stdout().lock();
+    match args.output {
+        TextOutput::Json => {
+            let report = json!({"schemaVersion": 1, "problems": offline.problems});
+            writeln!(out, "{report}")?;
+        }
+        TextOutput::Text => {
+            render::problems(&mut out, &offline.problems)?;
+            if verbose > 0 {
+                render::ignored(&mut out, &offline.ignored)?;
+            }
+            render::summary(&mut out, &offline, set.file_count())?;
+        }
+    }
+    let limit = if args.deny_warnings {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let failed = offline.worst().is_some_and(|worst| worst >= limit);
+    Ok(ExitCode::from(u8::from(failed)))
+}

@@ -1,0 +1,139 @@
+//! What people see. Colours are only for terminals: everything is written through `anstream`.
+
+mod explain;
+mod grid;
+mod problems;
+mod routes;
+pub mod style;
+
+use std::io::{self, Write};
+
+use crate::commands::Failure;
+use crate::object::ObjectKey;
+use crate::offline::{self, Offline};
+use crate::problem::Severity;
+
+pub use explain::explain;
+pub use grid::Grid;
+pub use problems::{problem, problems};
+pub use routes::{host_name, routes};
+
+/// Why a command failed, on the standard error. A hint gets a line of its own.
+pub fn failure(failure: &Failure) {
+    let text = failure.to_string();
+    let mut err = anstream::stderr().lock();
+    let (message, hint) = match text.rsplit_once(" (hint: ") {
+        Some((message, hint)) if hint.ends_with(')') => (message, hint.strip_suffix(')')),
+        _ => (&*text, None),
+    };
+    // If the standard error is gone there is nobody to tell.
+    let _ = writeln!(
+        err,
+        "{}error{}: {message}",
+        style::ERROR,
+        style::ERROR.render_reset()
+    );
+    if let Some(hint) = hint {
+        let _ = writeln!(
+            err,
+            "{} hint{}: {hint}",
+            style::HINT,
+            style::HINT.render_reset()
+        );
+    }
+}
+
+/// What is worth knowing about the manifests before an answer that is made from them; on the
+/// standard error, so that the answer can be piped.
+pub fn input(offline: &Offline, verbose: u8) -> io::Result<()> {
+    let mut err = anstream::stderr().lock();
+    if verbose > 0 {
+        problems(&mut err, &offline.problems)?;
+        return ignored(&mut err, &offline.ignored);
+    }
+    // What could not be read may well be why the answer is not what one expects.
+    let broken: Vec<_> = offline
+        .problems
+        .iter()
+        .filter(|problem| problem.object.is_none() && problem.severity == Severity::Error)
+        .cloned()
+        .collect();
+    problems(&mut err, &broken)?;
+    let others = offline
+        .problems
+        .iter()
+        .filter(|problem| problem.object.is_some() && problem.severity > Severity::Info)
+        .count();
+    if others > 0 {
+        let dim = style::DIM;
+        writeln!(
+            err,
+            "{dim}{} with the manifests (hint: silverback validate, or -v){dim:#}",
+            plural(others, "problem")
+        )?;
+    }
+    Ok(())
+}
+
+/// Objects of kinds that are not read.
+pub fn ignored(out: &mut dyn Write, ignored: &[ObjectKey]) -> io::Result<()> {
+    let dim = style::DIM;
+    for key in ignored {
+        writeln!(out, "{dim}skipped{dim:#} {key}")?;
+    }
+    Ok(())
+}
+
+/// The last line of `validate`.
+pub fn summary(out: &mut dyn Write, offline: &Offline, files: usize) -> io::Result<()> {
+    let count = |severity| {
+        let problems = offline.problems.iter();
+        problems
+            .filter(|problem| problem.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let style = match (errors, warnings) {
+        (0, 0) => style::GOOD,
+        (0, _) => style::WARNING,
+        _ => style::ERROR,
+    };
+    write!(
+        out,
+        "{style}{}, {}{style:#} in {} of {}",
+        plural(errors, "error"),
+        plural(warnings, "warning"),
+        plural(offline.translated, "object"),
+        plural(files, "file"),
+    )?;
+    let kinds = offline::count_kinds(&offline.ignored);
+    if !kinds.is_empty() {
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        write!(out, "; skipped: {}", kinds.join(", "))?;
+    }
+    writeln!(out)
+}
+
+/// `1 problem`, `2 problems`.
+pub fn plural(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals() {
+        assert_eq!(plural(1, "file"), "1 file");
+        assert_eq!(plural(0, "file"), "0 files");
+        assert_eq!(plural(2, "directory"), "2 directories");
+    }
+}
