@@ -1,9 +1,10 @@
 //! An ordered multimap of header names to values, and its wire format.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// Header names compare without case, values are bytes, order and repetition are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Cow<'static, [u8]>, Vec<u8>)>);
 
 /// The bytes are not a serialised header map.
@@ -155,6 +156,15 @@ impl Headers {
             headers.push((Cow::Owned(name), value));
         }
         Ok(Self(headers))
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self
+            .iter()
+            .map(|(n, v)| format!("{}: {}", n.escape_ascii(), v.escape_ascii()));
+        f.debug_list().entries(lines).finish()
     }
 }
 

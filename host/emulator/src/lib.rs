@@ -57,6 +57,7 @@
 //! | 5 | HTTP calls | `host/response.rs`, `worker/calls.rs` | `callouts.rs` |
 //! | 6 | bodies, end of stream | `worker/request.rs`, `host/buffers.rs` | `bodies.rs` |
 //! | 8 | metrics, reload | `metrics.rs`, `worker.rs` | `metrics.rs`, `instances.rs` |
+//! | - | hostile guests, budgets | `host/guest.rs`, `options.rs` | `hostile.rs`, `random_calls.rs`, `budgets.rs` |
 //!
 //! # What is narrowed
 //!

@@ -12,7 +12,11 @@ use crate::http_call::{CallResponse, Outstanding, Resumed};
 use crate::log::LogLine;
 use crate::options::WorkerOptions;
 use crate::store::{Reader, SharedStore};
-use crate::violation::Violation;
+use crate::violation::{MAX_VIOLATIONS, Violation};
+
+/// Lines of one callback that are kept for its trap: a filter that logs without end must not fill
+/// the host's memory.
+const MAX_LINES: usize = 256;
 
 /// The data of a wasmtime store. It outlives the instance: after a trap the next one gets it.
 pub(crate) struct State {
@@ -104,7 +108,9 @@ impl State {
             message,
         };
         self.options.log.log(&line);
-        self.lines.push(line);
+        if self.lines.len() < MAX_LINES {
+            self.lines.push(line);
+        }
     }
 
     /// The time as the filter sees it: in strict mode nginx's cached time, 1 ms resolution.
@@ -117,7 +123,7 @@ impl State {
     }
 
     pub(crate) fn violation(&mut self, violation: Violation) {
-        if self.options.strict {
+        if self.options.strict && self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(violation);
         }
     }

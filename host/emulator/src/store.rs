@@ -22,7 +22,7 @@ pub(crate) use queue::Queues;
 use zone::{Value, Zone};
 
 use crate::sync::lock;
-use crate::violation::Violation;
+use crate::violation::{MAX_VIOLATIONS, Violation};
 
 /// The store. A clone is the same store.
 #[derive(Clone, Debug)]
@@ -292,7 +292,9 @@ impl SharedStore {
 
     fn note(&self, seen: Vec<Violation>) {
         if self.0.strict && !seen.is_empty() {
-            lock(&self.0.violations).extend(seen);
+            let mut violations = lock(&self.0.violations);
+            let room = MAX_VIOLATIONS.saturating_sub(violations.len());
+            violations.extend(seen.into_iter().take(room));
         }
     }
 }

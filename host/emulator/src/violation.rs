@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// How many are kept, of a worker and of a store: the first ones tell, and a gateway that runs for
+/// days must not grow by them.
+pub(crate) const MAX_VIOLATIONS: usize = 1024;
+
 /// Something that strict mode saw and that must not happen in Kong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {

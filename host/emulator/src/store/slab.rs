@@ -209,4 +209,46 @@ mod tests {
         slab.free(b);
         assert_eq!(slab.used(), 0);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn places_never_overlap_and_all_comes_back(
+            steps in proptest::collection::vec((proptest::bool::weighted(0.6), 1..20_000usize), 0..200)
+        ) {
+            let mut slab = Slab::new(256 * 1024);
+            let pages = slab.capacity() / PAGE;
+            let mut places = Vec::new();
+            for (allocate, n) in steps {
+                if allocate {
+                    places.extend(slab.allocate(n / (1 + n % 7 * 30)));
+                } else if !places.is_empty() {
+                    slab.free(places.swap_remove(n % places.len()));
+                }
+                // What each page is used for: whole, or as chunks of one size, and how many.
+                let mut uses: HashMap<u32, (u32, u32)> = HashMap::new();
+                for &place in &places {
+                    match place {
+                        Place::Pages { first, count } => {
+                            for page in first..first + count {
+                                assert_eq!(uses.insert(page, (u32::MAX, 1)), None, "page {page} is given twice");
+                            }
+                        }
+                        Place::Chunk { page, shift } => {
+                            let (of, used) = uses.entry(page).or_insert((shift, 0));
+                            *used += 1;
+                            assert!(*of == shift && *used <= chunks(shift), "page {page} holds too much");
+                        }
+                    }
+                }
+                assert_eq!(slab.used(), uses.len() * PAGE);
+                assert!(uses.keys().all(|&page| (page as usize) < pages));
+            }
+            for place in places {
+                slab.free(place);
+            }
+            assert_eq!(slab.allocate(slab.capacity()).is_some(), pages > 0, "one free run again");
+        }
+    }
 }

@@ -377,3 +377,38 @@ fn endless_recursion_is_a_trap() {
         .expect_err("a trap");
     assert!(trap.message.contains("stack"), "{trap}");
 }
+
+#[test]
+fn kong_lets_no_call_be_dispatched_while_a_response_is_under_way() {
+    let imports = import("proxy_http_call", "DLDLDLDLnp");
+    let dispatch = call(&good("DLDLDLDLnp"));
+    let rest = format!(
+        "{ALLOCATE} (func (export \"proxy_on_response_headers\") (param i32 i32 i32) (result i32) {dispatch})"
+    );
+    let mut bench = start(strict(), &guest(&imports, &rest, "i32.const 0"));
+    let mut exchange = Exchange::new("GET", "/");
+    let (id, _) = bench.request(&mut exchange).expect("no trap");
+    let trap = bench
+        .worker
+        .on_response_headers(id, &mut exchange)
+        .expect_err("a trap");
+    assert!(
+        trap.message.contains("can only send HTTP dispatch during"),
+        "{trap}"
+    );
+}
+
+#[test]
+fn a_filter_that_logs_without_end_does_not_fill_the_hosts_memory() {
+    let log = "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))";
+    let body = "(local $n i32)
+        (loop $l
+          (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))
+          (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 10000))))
+        unreachable";
+    let mut bench = start(strict(), &guest(log, "", body));
+    let trap = bench
+        .request(&mut Exchange::new("GET", "/"))
+        .expect_err("a trap");
+    assert_eq!(trap.log.len(), 256);
+}
