@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use silverback_emulator::{Filter, StartError};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::access::AccessHook;
 use super::dial::Dialer;
@@ -47,6 +48,12 @@ pub(super) struct Shared {
     pub(super) idle: Notify,
     /// Woken when the filter's timers may have changed.
     retimed: Notify,
+}
+
+/// A listener of this worker.
+struct Accepting {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
 /// What a worker's thread starts with.
@@ -94,7 +101,7 @@ async fn serve(
 ) -> Option<(Sender<usize>, usize)> {
     tokio::task::spawn_local(tick(Rc::clone(&shared)));
     tokio::task::spawn_local(reap(Rc::clone(&shared)));
-    let mut listeners: HashMap<u64, watch::Sender<bool>> = HashMap::new();
+    let mut listeners: HashMap<u64, Accepting> = HashMap::new();
     // A closed channel: the gateway was dropped.
     while let Some(command) = commands.recv().await {
         match command {
@@ -102,15 +109,19 @@ async fn serve(
                 Ok(socket) => {
                     let (stop, stopped) = watch::channel(false);
                     let accept = server::accept(Rc::clone(&shared), socket, spec, stopped);
-                    tokio::task::spawn_local(accept);
-                    listeners.insert(id, stop);
+                    let task = tokio::task::spawn_local(accept);
+                    listeners.insert(id, Accepting { stop, task });
                 }
                 Err(error) => tracing::error!(%error, bind = %spec.bind, "cannot accept"),
             },
             Command::Unlisten(id, done) => {
-                if let Some(stop) = listeners.remove(&id) {
-                    stop_accepting(stop, done);
-                }
+                let accepting = listeners.remove(&id);
+                tokio::task::spawn_local(async move {
+                    if let Some(accepting) = accepting {
+                        accepting.stop().await;
+                    }
+                    let _ = done.send(());
+                });
             }
             Command::Replace(filter, done) => {
                 let replaced = shared.filter.replace(&filter);
@@ -123,8 +134,8 @@ async fn serve(
                 let _ = done.send((shared.index, configured));
             }
             Command::Shutdown(deadline, done) => {
-                for (_, stop) in listeners.drain() {
-                    let _ = stop.send(true);
+                for (_, accepting) in listeners.drain() {
+                    accepting.stop().await;
                 }
                 let open = || shared.counters.open_connections.get();
                 let drained = async {
@@ -141,18 +152,14 @@ async fn serve(
     None
 }
 
-/// Tells a listener's tasks to stop, and says `done` when its socket is closed.
-fn stop_accepting(stop: watch::Sender<bool>, done: Sender<()>) {
-    let _ = stop.send(true);
-    tokio::task::spawn_local(async move {
-        // The accept loop drops the socket before it drops its receiver's last clone but one;
-        // one turn of the queue is enough for it to run.
-        tokio::task::yield_now().await;
-        let _ = done.send(());
-        // Connections still listen to it: dropping it now would stop them as well, which is
-        // the same thing.
-        drop(stop);
-    });
+impl Accepting {
+    /// Closes this worker's duplicate of the socket, and tells the connections that came in by
+    /// it to finish.
+    async fn stop(self) {
+        let _ = self.stop.send(true);
+        // It ends at once; it cannot have panicked.
+        let _ = self.task.await;
+    }
 }
 
 /// Fires the filter's tick timers.
