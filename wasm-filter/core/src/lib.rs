@@ -21,5 +21,13 @@
 pub mod contract;
 #[cfg(feature = "translate")]
 pub mod explain;
+#[cfg(feature = "translate")]
+pub mod object;
+#[cfg(feature = "translate")]
+pub mod problem;
+#[cfg(feature = "translate")]
+mod resources;
 pub mod route;
 pub mod table;
+#[cfg(feature = "translate")]
+pub mod translate;

@@ -1,0 +1,201 @@
+//! `networking.k8s.io/v1` Ingress.
+//!
+//! What a broken part costs: a rule with an invalid host is not programmed; a path whose match
+//! cannot be read is not programmed; a path whose backend cannot be read is answered 500, so that
+//! its requests do not fall through to a less specific path. A rule without `http` sends all
+//! requests of its host to the default backend, as if it were not there.
+
+use super::annotations::{self, Cost};
+use super::field::{Field, Read, Reported, Sink, quote};
+use super::{host, path};
+use crate::problem::{Code, Finding};
+use crate::table::model::{HostPattern, PathMatch};
+
+/// What is read of an Ingress.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ingress {
+    /// Annotation `kubernetes.io/ingress.class`, not empty.
+    pub(crate) class_annotation: Option<Box<str>>,
+    /// `spec.ingressClassName`, not empty.
+    pub(crate) class_name: Option<Box<str>>,
+    pub(crate) default_backend: Option<IngressBackend>,
+    pub(crate) paths: Box<[IngressPath]>,
+    /// An annotation that is not supported must not be ignored.
+    pub(crate) cost: Cost,
+}
+
+/// One path of one rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct IngressPath {
+    /// Position of the rule.
+    pub(crate) rule: u16,
+    /// Position of the path in the rule.
+    pub(crate) index: u16,
+    pub(crate) host: HostPattern,
+    pub(crate) path: PathMatch,
+    pub(crate) backend: IngressBackend,
+}
+
+/// Where the requests of a path go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum IngressBackend {
+    Service {
+        name: Box<str>,
+        port: BackendPort,
+    },
+    /// Could not be read, which has been told: requests are answered 500.
+    Broken,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BackendPort {
+    Number(u16),
+    Name(Box<str>),
+}
+
+pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Ingress {
+    let metadata = root.key("metadata");
+    let cost = annotations::of_route(&metadata, sink);
+    let annotations = metadata.key("annotations");
+    let class = annotations.key("kubernetes.io/ingress.class");
+    let class_annotation = non_empty(class.text(sink));
+    let spec = root.key("spec");
+    let _ = spec.required_object(sink);
+    let class_name = non_empty(spec.key("ingressClassName").text(sink));
+    let tls = spec.key("tls");
+    if !tls.is_empty() {
+        sink.push(tls.warning(
+            Code::UnsupportedField,
+            "is not supported; its certificates are not served",
+        ));
+    }
+    let default = spec.key("defaultBackend");
+    let default_backend = (!default.is_absent()).then(|| read_backend(&default, sink));
+    let mut paths = Vec::new();
+    let rules = spec.key("rules");
+    for (index, rule) in rules.items(sink).unwrap_or_default() {
+        let _ = read_rule(index, &rule, &mut paths, sink);
+    }
+    Ingress {
+        class_annotation,
+        class_name,
+        default_backend,
+        paths: paths.into(),
+        cost,
+    }
+}
+
+fn non_empty(text: Read<Option<&str>>) -> Option<Box<str>> {
+    text.ok()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .map(Into::into)
+}
+
+fn read_rule(
+    index: u16,
+    rule: &Field<'_, '_>,
+    out: &mut Vec<IngressPath>,
+    sink: &mut Sink,
+) -> Read<()> {
+    rule.required_object(sink)?;
+    let field = rule.key("host");
+    let host = match field.text(sink)? {
+        None | Some("") => HostPattern::Any,
+        Some(text) => host::parse(text).map_err(|message| {
+            sink.push(field.error(Code::InvalidHost, message));
+            Reported
+        })?,
+    };
+    let http = rule.key("http");
+    http.object(sink)?;
+    if http.is_absent() {
+        return Ok(());
+    }
+    let paths = http.key("paths");
+    if paths.is_absent() {
+        return Err(paths.missing(sink));
+    }
+    for (position, entry) in paths.items(sink)? {
+        if let Ok(path) = read_match(&entry, sink) {
+            out.push(IngressPath {
+                rule: index,
+                index: position,
+                host: host.clone(),
+                path,
+                backend: read_backend(&entry.key("backend"), sink),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn read_match(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<PathMatch> {
+    entry.required_object(sink)?;
+    let field = entry.key("path");
+    let text = field.text(sink)?.unwrap_or_default();
+    let kind = entry.key("pathType");
+    let parsed = match kind.required_text(sink)? {
+        "Exact" => path::exact(text),
+        "Prefix" => path::prefix(text),
+        other => {
+            sink.push(
+                kind.error(
+                    Code::UnsupportedPathType,
+                    format!(
+                        "{} is not supported; the path is not programmed",
+                        quote(other)
+                    ),
+                )
+                .hint("use Exact or Prefix"),
+            );
+            return Err(Reported);
+        }
+    };
+    parsed.map_err(|message| {
+        sink.push(field.error(Code::InvalidPath, message));
+        Reported
+    })
+}
+
+fn read_backend(backend: &Field<'_, '_>, sink: &mut Sink) -> IngressBackend {
+    read_service(backend, sink).unwrap_or(IngressBackend::Broken)
+}
+
+fn read_service(backend: &Field<'_, '_>, sink: &mut Sink) -> Read<IngressBackend> {
+    backend.required_object(sink)?;
+    let resource = backend.key("resource");
+    if !resource.is_absent() {
+        sink.push(resource.error(
+            Code::UnsupportedField,
+            "is not supported; requests are answered 500",
+        ));
+        return Err(Reported);
+    }
+    let service = backend.key("service");
+    service.required_object(sink)?;
+    let name = service.key("name").required_name(sink)?;
+    let port = service.key("port");
+    port.required_object(sink)?;
+    let (number, port_name) = (port.key("number"), port.key("name"));
+    let number = number.port(sink)?;
+    let port_name = port_name.text(sink)?.filter(|name| !name.is_empty());
+    let port = match (number, port_name) {
+        (Some(number), None) => BackendPort::Number(number),
+        (None, Some(name)) => BackendPort::Name(name.into()),
+        (None, None) => return Err(port.missing(sink)),
+        (Some(_), Some(_)) => {
+            sink.push(Finding::error(
+                Code::InvalidPort,
+                port.path(),
+                "has a name and a number; only one is allowed",
+            ));
+            return Err(Reported);
+        }
+    };
+    Ok(IngressBackend::Service {
+        name: name.into(),
+        port,
+    })
+}

@@ -1,0 +1,292 @@
+//! One commit: from objects that were touched to the pieces of the table that they change.
+//!
+//! ```text
+//! touched -> gateways -> routes -> hosts, service ports, listeners -> segments
+//!                  \________\_____ statuses, problems
+//! ```
+//! Each stage marks what the next must do; nothing walks over all objects.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::compiled::Compiled;
+use super::deps::{Dep, Reads};
+use super::status::{self, Condition};
+use super::store::service_of;
+use super::{Commit, Translator, classes, endpoints, gateway, httproute, ingress};
+use crate::object::{Id, Kind};
+use crate::resources::View;
+use crate::table::model::{HostKey, ListenerKey, ServicePort};
+
+/// What is still to be done in this commit.
+#[derive(Debug, Default)]
+struct Work {
+    gateways: BTreeSet<Id>,
+    routes: BTreeSet<Id>,
+    hosts: BTreeSet<Arc<HostKey>>,
+    services: BTreeSet<ServicePort>,
+    listeners: BTreeSet<ListenerKey>,
+    /// Gateways and GatewayClasses whose status may have changed.
+    statuses: BTreeSet<Id>,
+    /// Objects whose problems may have changed.
+    problems: BTreeSet<Id>,
+}
+
+// === impl Work ===
+
+impl Work {
+    fn mark(&mut self, readers: BTreeSet<Id>) {
+        for id in readers {
+            if id.kind == Kind::Gateway {
+                self.gateways.insert(id);
+            } else {
+                self.routes.insert(id);
+            }
+        }
+    }
+}
+
+// === impl Translator ===
+
+impl Translator {
+    /// Brings the table up to date with what was applied and deleted.
+    pub fn commit(&mut self) -> Commit {
+        let mut work = Work::default();
+        let objects = self.touch(&mut work);
+        self.compile_gateways(&mut work);
+        self.compile_routes(&mut work);
+        for key in core::mem::take(&mut work.hosts) {
+            let matches = self.hosts.gather(&key, &self.routes, &mut work.problems);
+            self.table.set_host(&key, matches);
+        }
+        for port in core::mem::take(&mut work.services) {
+            let found = self
+                .named
+                .contains(&port)
+                .then(|| endpoints::of(&self.store, &port));
+            self.table.set_service(&port, found.as_ref());
+        }
+        for key in core::mem::take(&mut work.listeners) {
+            self.table
+                .set_listener(&key, self.listeners.get(&key).as_ref());
+        }
+        let segments = self.table.commit();
+        for index in &segments {
+            self.outbox.segment(*index);
+        }
+        for id in &work.statuses {
+            self.render(id);
+        }
+        for id in &work.problems {
+            self.assemble(id);
+        }
+        self.outbox.committed();
+        Commit {
+            objects,
+            segments: u32::try_from(segments.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// From the objects to their readers.
+    fn touch(&mut self, work: &mut Work) -> u32 {
+        let touched = core::mem::take(&mut self.touched);
+        let count = u32::try_from(touched.len()).unwrap_or(u32::MAX);
+        for (id, old) in touched {
+            let new = self.store.get(&id);
+            if old.as_ref() == new {
+                continue;
+            }
+            let mut readers = BTreeSet::new();
+            match id.kind {
+                Kind::Ingress | Kind::HttpRoute | Kind::Gateway => {
+                    readers.insert(id.clone());
+                }
+                Kind::ReferenceGrant => {
+                    let dep = Dep::Grants(id.namespace.clone());
+                    self.deps.readers(&dep, &mut readers);
+                }
+                Kind::EndpointSlice => {
+                    for object in [old.as_ref(), new].into_iter().flatten() {
+                        if let Some(service) = service_of(object) {
+                            let ports = self.named.of_service(&id.namespace, service);
+                            work.services.extend(ports.cloned());
+                        }
+                    }
+                }
+                Kind::IngressClass
+                | Kind::GatewayClass
+                | Kind::Service
+                | Kind::Namespace
+                | Kind::Secret => {
+                    self.deps.readers(&Dep::Object(id.clone()), &mut readers);
+                }
+            }
+            if id.kind == Kind::Service {
+                let ports = self.named.of_service(&id.namespace, &id.name);
+                work.services.extend(ports.cloned());
+            }
+            if id.kind == Kind::GatewayClass {
+                work.statuses.insert(id.clone());
+            }
+            work.mark(readers);
+            work.problems.insert(id);
+        }
+        count
+    }
+
+    fn compile_gateways(&mut self, work: &mut Work) {
+        for id in core::mem::take(&mut work.gateways) {
+            let old = self.gateways.remove(&id);
+            let new = self.store.get(&id).and_then(|object| {
+                let View::Gateway(view) = &object.view else {
+                    return None;
+                };
+                let reads = Reads::new(&self.store, &self.gateways);
+                Some(gateway::compile(&id, object, view, reads, &self.options))
+            });
+            let deps = |state: &Option<gateway::GatewayState>| {
+                state
+                    .as_ref()
+                    .map(|state| state.deps.clone())
+                    .unwrap_or_default()
+            };
+            self.deps.replace(&id, &deps(&old), &deps(&new));
+            let same = match (&old, &new) {
+                (Some(old), Some(new)) => old.same_surface(new),
+                (old, new) => old.is_none() && new.is_none(),
+            };
+            if !same {
+                let mut readers = BTreeSet::new();
+                self.deps.readers(&Dep::Object(id.clone()), &mut readers);
+                work.mark(readers);
+            }
+            if let Some(old) = &old {
+                work.listeners.extend(self.listeners.remove(&id, old));
+            }
+            if let Some(new) = new {
+                work.listeners.extend(self.listeners.add(&id, &new));
+                self.gateways.insert(id.clone(), new);
+            }
+            work.statuses.insert(id.clone());
+            work.problems.insert(id);
+        }
+    }
+
+    fn compile_routes(&mut self, work: &mut Work) {
+        for id in core::mem::take(&mut work.routes) {
+            let reads = Reads::new(&self.store, &self.gateways);
+            let new = self.store.get(&id).and_then(|object| match &object.view {
+                View::Ingress(view) => {
+                    Some(ingress::compile(&id, object, view, reads, &self.options))
+                }
+                View::HttpRoute(view) => {
+                    Some(httproute::compile(&id, object, view, reads, &self.options))
+                }
+                _ => None,
+            });
+            let old = self.routes.remove(&id);
+            self.replace(&id, old.as_ref(), new.as_ref(), work);
+            if let Some(new) = new {
+                self.routes.insert(id.clone(), new);
+            }
+            self.outbox.status(id.clone());
+            work.problems.insert(id);
+        }
+    }
+
+    /// Takes what an object contributed out of the indexes and puts what it contributes now in.
+    fn replace(
+        &mut self,
+        id: &Id,
+        old: Option<&Compiled>,
+        new: Option<&Compiled>,
+        work: &mut Work,
+    ) {
+        let none = Compiled::default();
+        let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+        self.deps.replace(id, &old.deps, &new.deps);
+        for (key, matches) in &new.hosts {
+            let before = old.hosts.get(key);
+            if before.is_none() {
+                self.hosts.add(key, id);
+            }
+            if before != Some(matches) {
+                work.hosts.insert(key.clone());
+            }
+        }
+        for key in old.hosts.keys().filter(|key| !new.hosts.contains_key(*key)) {
+            self.hosts.remove(key, id);
+            work.hosts.insert(key.clone());
+        }
+        let (named_before, named_now) = (old.services(), new.services());
+        for port in named_now.difference(&named_before) {
+            if self.named.add(port) {
+                self.service_named(port, work);
+            }
+        }
+        for port in named_before.difference(&named_now) {
+            if self.named.remove(port) {
+                self.service_named(port, work);
+            }
+        }
+        for listener in &new.attached {
+            *self.attached.entry(listener.clone()).or_default() += 1;
+        }
+        for listener in &old.attached {
+            if let Some(count) = self.attached.get_mut(listener) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.attached.remove(listener);
+                }
+            }
+        }
+        if old.attached != new.attached {
+            let listeners = old.attached.iter().chain(&new.attached);
+            work.statuses.extend(listeners.map(|(id, _)| id.clone()));
+        }
+    }
+
+    /// A Service port is named now, or no more: its endpoints come or go, and so do the problems
+    /// of the objects behind it.
+    fn service_named(&self, port: &ServicePort, work: &mut Work) {
+        work.services.insert(port.clone());
+        work.problems
+            .insert(Id::new(Kind::Service, &port.namespace, &port.name));
+        let slices = self.store.slices(&port.namespace, &port.name);
+        work.problems.extend(slices.map(|(id, _)| id));
+    }
+
+    /// Writes the status of a Gateway or GatewayClass.
+    fn render(&mut self, id: &Id) {
+        let json = match id.kind {
+            Kind::Gateway => self
+                .gateways
+                .get(id)
+                .filter(|state| state.ours)
+                .map(|state| {
+                    let count = |name: &str| {
+                        let key = (id.clone(), Box::from(name));
+                        self.attached.get(&key).copied().unwrap_or(0)
+                    };
+                    status::gateway(state, count)
+                }),
+            _ => self.store.get(id).and_then(|object| match &object.view {
+                View::GatewayClass(class) if classes::is_ours(&self.options, class) => {
+                    let condition = if class.parameters {
+                        let message = "parameters are not supported";
+                        Condition::no("Accepted", "InvalidParameters", message)
+                    } else {
+                        Condition::yes("Accepted", "Accepted")
+                    };
+                    Some(status::gateway_class(&condition, object.generation))
+                }
+                _ => None,
+            }),
+        };
+        match json {
+            Some(json) => self.statuses.insert(id.clone(), json),
+            None => self.statuses.remove(id),
+        };
+        self.outbox.status(id.clone());
+    }
+}

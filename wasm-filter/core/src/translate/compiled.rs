@@ -1,0 +1,54 @@
+//! What is made of one route object, and the bits that its compilers share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::deps::Dep;
+use super::status::RouteStatus;
+use crate::object::Id;
+use crate::problem::Finding;
+use crate::resources::Object;
+use crate::table::model::{
+    BackendTarget, HostKey, RouteKind, RouteMatch, RouteObject, ServicePort,
+};
+
+/// What is made of one Ingress or HTTPRoute.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled {
+    /// Is the object of our class, or attached to one that is? Else it has no problems.
+    pub(crate) ours: bool,
+    /// Its matches by host. Hosts of an HTTPRoute share one list.
+    pub(crate) hosts: BTreeMap<Arc<HostKey>, Arc<[RouteMatch]>>,
+    /// Listeners that it is attached to: Gateway and section.
+    pub(crate) attached: Box<[(Id, Box<str>)]>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) status: Option<RouteStatus>,
+    pub(crate) deps: Box<[Dep]>,
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    /// The Service ports that its rules name, each once.
+    pub(crate) fn services(&self) -> std::collections::BTreeSet<&ServicePort> {
+        self.hosts
+            .values()
+            .flat_map(|matches| matches.iter())
+            .flat_map(|m| m.rule.backends.iter())
+            .filter_map(|backend| match &backend.target {
+                BackendTarget::Service(port) => Some(port),
+                BackendTarget::Invalid => None,
+            })
+            .collect()
+    }
+}
+
+/// The name of a route object in the table.
+pub(crate) fn route_object(kind: RouteKind, id: &Id, object: &Object) -> Arc<RouteObject> {
+    Arc::new(RouteObject {
+        kind,
+        namespace: (&*id.namespace).into(),
+        name: (&*id.name).into(),
+        created: object.created,
+    })
+}

@@ -1,0 +1,115 @@
+//! Which compiled object depends on what.
+//!
+//! Compiling an object reads others through [`Reads`], which writes down every question, also
+//! those about objects that do not exist: a Service that appears later makes the route dirty that
+//! asked for it in vain. What is only looked up at the end (endpoints) is no dependency of a route.
+//!
+//! ```text
+//! GatewayClass <- Gateway <- HTTPRoute -> Service, ReferenceGrants of a namespace, Namespace
+//!       Secret <-              Ingress -> Service, IngressClass
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::gateway::GatewayState;
+use super::store::Store;
+use crate::object::{Id, Kind};
+use crate::resources::reference_grant::ReferenceGrant;
+use crate::resources::service::Service;
+use crate::resources::{Object, View};
+
+/// Something that can be read, whether it exists or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Dep {
+    Object(Id),
+    /// All ReferenceGrants of a namespace.
+    Grants(Arc<str>),
+}
+
+/// Who read what.
+#[derive(Debug, Default)]
+pub(crate) struct Deps {
+    readers: BTreeSet<(Dep, Id)>,
+}
+
+/// The objects as a compilation sees them; notes what it reads.
+#[derive(Debug)]
+pub(crate) struct Reads<'a> {
+    store: &'a Store,
+    gateways: &'a BTreeMap<Id, GatewayState>,
+    deps: BTreeSet<Dep>,
+}
+
+// === impl Deps ===
+
+impl Deps {
+    /// Replaces what `reader` depends on.
+    pub(crate) fn replace(&mut self, reader: &Id, old: &[Dep], new: &[Dep]) {
+        if old == new {
+            return;
+        }
+        for dep in old {
+            self.readers.remove(&(dep.clone(), reader.clone()));
+        }
+        for dep in new {
+            self.readers.insert((dep.clone(), reader.clone()));
+        }
+    }
+
+    /// Adds the readers of `dep` to `out`.
+    pub(crate) fn readers(&self, dep: &Dep, out: &mut BTreeSet<Id>) {
+        let first = Id {
+            kind: Kind::IngressClass,
+            namespace: "".into(),
+            name: "".into(),
+        };
+        out.extend(
+            self.readers
+                .range((dep.clone(), first)..)
+                .take_while(|(other, _)| other == dep)
+                .map(|(_, id)| id.clone()),
+        );
+    }
+}
+
+// === impl Reads ===
+
+impl<'a> Reads<'a> {
+    pub(crate) fn new(store: &'a Store, gateways: &'a BTreeMap<Id, GatewayState>) -> Self {
+        Self {
+            store,
+            gateways,
+            deps: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn into_deps(self) -> Box<[Dep]> {
+        self.deps.into_iter().collect()
+    }
+
+    pub(crate) fn object(&mut self, id: Id) -> Option<&'a Object> {
+        let found = self.store.get(&id);
+        self.deps.insert(Dep::Object(id));
+        found.map(|object| &**object)
+    }
+
+    pub(crate) fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
+        match &self.object(Id::new(Kind::Service, namespace, name))?.view {
+            View::Service(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    /// What was made of a Gateway.
+    pub(crate) fn gateway(&mut self, id: Id) -> Option<&'a GatewayState> {
+        let found = self.gateways.get(&id);
+        self.deps.insert(Dep::Object(id));
+        found
+    }
+
+    pub(crate) fn grants(&mut self, namespace: &str) -> impl Iterator<Item = &'a ReferenceGrant> {
+        self.deps.insert(Dep::Grants(namespace.into()));
+        self.store.grants(namespace)
+    }
+}

@@ -1,0 +1,101 @@
+//! The objects as they are now, and who belongs to whom by label.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::object::{Id, Kind};
+use crate::resources::endpoint_slice::EndpointSlice;
+use crate::resources::reference_grant::ReferenceGrant;
+use crate::resources::service::Service;
+use crate::resources::{Object, View};
+
+/// All objects, and EndpointSlices by Service.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    objects: BTreeMap<Id, Arc<Object>>,
+    /// Namespace, Service, slice.
+    slices: BTreeSet<(Arc<str>, Arc<str>, Arc<str>)>,
+}
+
+// === impl Store ===
+
+impl Store {
+    pub(crate) fn get(&self, id: &Id) -> Option<&Arc<Object>> {
+        self.objects.get(id)
+    }
+
+    /// Stores an object; gives the one that it replaces.
+    pub(crate) fn insert(&mut self, id: &Id, object: Object) -> Option<Arc<Object>> {
+        let old = self.remove(id);
+        if let Some(service) = service_of(&object) {
+            self.slices
+                .insert((id.namespace.clone(), service.into(), id.name.clone()));
+        }
+        self.objects.insert(id.clone(), Arc::new(object));
+        old
+    }
+
+    pub(crate) fn remove(&mut self, id: &Id) -> Option<Arc<Object>> {
+        let old = self.objects.remove(id)?;
+        if let Some(service) = service_of(&old) {
+            self.slices
+                .remove(&(id.namespace.clone(), service.into(), id.name.clone()));
+        }
+        Some(old)
+    }
+
+    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        match &self.get(&Id::new(Kind::Service, namespace, name))?.view {
+            View::Service(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    /// The grants of a namespace.
+    pub(crate) fn grants(&self, namespace: &str) -> impl Iterator<Item = &ReferenceGrant> {
+        let first = Id {
+            kind: Kind::ReferenceGrant,
+            namespace: namespace.into(),
+            name: "".into(),
+        };
+        self.objects
+            .range(first.clone()..)
+            .take_while(move |(id, _)| id.kind == first.kind && id.namespace == first.namespace)
+            .filter_map(|(_, object)| match &object.view {
+                View::ReferenceGrant(grant) => Some(grant),
+                _ => None,
+            })
+    }
+
+    /// The slices of a Service.
+    pub(crate) fn slices(
+        &self,
+        namespace: &str,
+        service: &str,
+    ) -> impl Iterator<Item = (Id, &EndpointSlice)> {
+        let (namespace, service) = (Arc::<str>::from(namespace), Arc::<str>::from(service));
+        let first = (namespace.clone(), service.clone(), Arc::<str>::from(""));
+        self.slices
+            .range(first..)
+            .take_while(move |(ns, name, _)| *ns == namespace && *name == service)
+            .filter_map(|(namespace, _, name)| {
+                let id = Id {
+                    kind: Kind::EndpointSlice,
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                };
+                match &self.get(&id)?.view {
+                    View::EndpointSlice(slice) => Some((id, slice)),
+                    _ => None,
+                }
+            })
+    }
+}
+
+/// The Service that a slice belongs to.
+pub(crate) fn service_of(object: &Object) -> Option<&str> {
+    match &object.view {
+        View::EndpointSlice(slice) => slice.service.as_deref(),
+        _ => None,
+    }
+}
