@@ -121,11 +121,33 @@ pub(super) fn set(
         BufferType::ResponseBody => exchange.response_body.get_or_insert_default(),
         _ => return Err(BAD_ARGUMENT),
     };
-    // start 0 and size 0 prepend; a start at or after the end appends; else a range is replaced.
-    let start = (start as usize).min(body.len());
-    let end = start.saturating_add(size as usize).min(body.len());
-    body.splice(start..end, data.iter().copied());
+    let (start, size) = (start as usize, size as usize);
+    if state.options.strict {
+        set_as_kong(body, start, size, data);
+    } else {
+        // A start at or after the end appends.
+        let start = start.min(body.len());
+        let end = start.saturating_add(size).min(body.len());
+        body.splice(start..end, data.iter().copied());
+    }
     Ok(())
+}
+
+/// ngx_wasm_module prepends when start and size are 0; else it cuts the body at `start`, whatever
+/// comes after it, and appends at most `size` bytes (all of them when `size` is 0 and `start` is
+/// not): a replacement longer than what it replaces is cut off.
+fn set_as_kong(body: &mut Vec<u8>, start: usize, size: usize, data: &[u8]) {
+    if start == 0 && size == 0 && !data.is_empty() {
+        body.splice(0..0, data.iter().copied());
+        return;
+    }
+    let max = if size == 0 && start > 0 {
+        data.len()
+    } else {
+        size
+    };
+    body.truncate(start);
+    body.extend_from_slice(&data[..data.len().min(max)]);
 }
 
 /// When ngx_wasm_module lets a filter have a body; another time is a trap.

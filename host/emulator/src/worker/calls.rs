@@ -93,9 +93,13 @@ impl Worker {
             .calls
             .iter()
             .any(|other| other.call.context == request.context);
-        if state.options.strict && request.context.is_some() && !waiting {
-            // ngx_wasm_module goes on by itself when the last call of a request is answered.
-            resumed.request = true;
+        if state.options.strict && request.context.is_some() {
+            // ngx_wasm_module goes on by itself when the last call of a request is answered, and
+            // not before, whatever the filter says.
+            resumed = Resumed {
+                request: !waiting,
+                response: false,
+            };
         }
         done.map(|()| resumed)
     }

@@ -47,6 +47,8 @@ impl HttpContext for Bodies {
             Some("prepend") => self.set_http_request_body(0, 0, b"<>"),
             Some("append") => self.set_http_request_body(size, 0, b"<>"),
             Some("replace") => self.set_http_request_body(0, size, b"<>"),
+            Some("middle") => self.set_http_request_body(1, 2, b"<>"),
+            Some("longer") => self.set_http_request_body(0, size, b"<longer>"),
             _ => {}
         }
         Action::Continue

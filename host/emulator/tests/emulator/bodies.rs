@@ -120,3 +120,22 @@ fn a_filter_changes_each_piece_of_the_response_body() {
         "the filter wants the embedder to gather the body"
     );
 }
+
+#[test]
+fn ngx_wasm_module_cuts_the_body_at_start_and_the_data_at_size() {
+    let how = [("middle", "h<>", "h<>lo"), ("longer", "<long", "<longer>")];
+    for (how, kong, abi) in how {
+        for (setup, body) in [(strict(), kong), (lenient(), abi)] {
+            let mut bench = setup.start("bodies");
+            let mut exchange = Exchange::new("POST", "/")
+                .header("x-request-body", how)
+                .body("hello");
+            seen(&mut bench, &mut exchange).expect("no trap");
+            assert_eq!(
+                exchange.request_body.as_deref(),
+                Some(body.as_bytes()),
+                "{how}"
+            );
+        }
+    }
+}

@@ -151,7 +151,7 @@ fn facts_8_a_reload_runs_another_module_and_an_error_keeps_the_old_one() {
         .expect_err("refuses its configuration");
     let mut exchange = Exchange::new("POST", "/")
         .header("x-request-body", "replace")
-        .body("x");
+        .body("xy");
     let (old, _) = bench.request(&mut exchange).expect("no trap");
     bench
         .worker
