@@ -14,6 +14,8 @@
     )
 )]
 
+#[cfg(all(feature = "component", target_family = "wasm"))]
+mod component;
 #[cfg(feature = "filter")]
 pub mod config;
 #[cfg(all(feature = "filter", target_family = "wasm"))]

@@ -48,6 +48,7 @@ pub struct Fast {
 
 impl Fast {
     /// A run in the name space `seed`.
+    #[inline]
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -56,6 +57,7 @@ impl Fast {
     }
 
     /// Eats one step of 8 bytes.
+    #[inline]
     #[must_use]
     pub fn step(self, chunk: [u8; 8]) -> Self {
         Self {
@@ -63,22 +65,32 @@ impl Fast {
         }
     }
 
-    /// Ends the run with the last 0 to 7 bytes (more are ignored).
+    /// Ends the run with the last 0 to 7 bytes.
+    #[inline]
     #[must_use]
     pub fn finish(self, tail: &[u8]) -> u64 {
-        let mut last = 0u64;
-        for byte in tail.iter().take(7).rev() {
-            last = (last << 8) | u64::from(*byte);
-        }
-        // The length keeps "a" and "a\0" apart.
-        last |= (tail.len() as u64 & 7).wrapping_add(1) << 56;
-        let mut h = (self.state.rotate_left(23) ^ last).wrapping_mul(STEP);
-        h ^= h >> 32;
-        h = h.wrapping_mul(FINISH);
+        let len = tail.len() as u64;
+        // All bytes in one word, without a loop: with the length it is one-to-one.
+        let last = match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
+            (Some(head), Some(end)) => {
+                u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*end)) << 32
+            }
+            _ => match *tail {
+                [] => 0,
+                [a] => u64::from(a),
+                [a, b, ..] => {
+                    let c = tail.last().copied().unwrap_or_default();
+                    u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16
+                }
+            },
+        };
+        let mut h = (self.state.rotate_left(23) ^ last).wrapping_mul(STEP) ^ len;
+        h = (h ^ (h >> 32)).wrapping_mul(FINISH);
         h ^ (h >> 29)
     }
 
     /// The hash of `bytes` in the name space `seed`.
+    #[inline]
     #[must_use]
     pub fn of(seed: u64, bytes: &[u8]) -> u64 {
         let (chunks, tail) = bytes.as_chunks::<8>();

@@ -1,0 +1,223 @@
+//! Tables and requests of the sizes in the budget (docs/performance.md), the same natively and in
+//! the guest: no randomness, no clock.
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "shared by several benches, each of which uses a part"
+)]
+
+use std::sync::Arc;
+
+use silverback_core::route::select::{Entry, Headers, Request, select};
+use silverback_core::table::build::TableBuilder;
+use silverback_core::table::layout::{SEGMENTS, kind};
+use silverback_core::table::model::{
+    Backend, BackendTarget, HostKey, HostPattern, PathMatch, RouteKind, RouteMatch, RouteObject,
+    Rule, Scope, ServiceEndpoints, ServicePort,
+};
+use silverback_core::table::segment::SegmentView;
+use silverback_core::table::store::view::{Segments, Unreadable};
+
+/// A shape of table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `routes` over at most 10,000 hosts, HTTPRoutes of one host each.
+    Hosts,
+    /// All `routes` as paths of one host.
+    OneHost,
+    /// An Ingress with one path for each of `routes` hosts, as KIC users have them.
+    Ingresses,
+}
+
+/// A table with requests that hit it.
+pub struct Case {
+    segments: Vec<Vec<u8>>,
+    hosts: Vec<String>,
+    paths: Vec<String>,
+    ingress: bool,
+    /// Bytes of all segments.
+    pub bytes: u64,
+}
+
+/// No headers.
+pub struct NoHeaders;
+
+impl Headers for NoHeaders {
+    fn is(&self, _: &str, _: &[u8]) -> bool {
+        false
+    }
+}
+
+impl Segments for Case {
+    fn segment(&self, index: u32) -> Result<SegmentView<'_>, Unreadable> {
+        let bytes = self.segments.get(index as usize).map_or(&[][..], |b| b);
+        SegmentView::new(kind(index), bytes).ok_or(Unreadable::Segment(index))
+    }
+}
+
+/// Scrambles a counter, so that requests come in no order of the table.
+fn scramble(n: usize, of: usize) -> usize {
+    ((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24) as usize % of
+}
+
+/// The host of a number.
+pub fn host_name(i: usize) -> String {
+    format!("app-{i}.team-{}.apps.example.com", i % 97)
+}
+
+/// The path of a number.
+pub fn path_name(i: usize) -> String {
+    format!("/api/v{}/service-{i}", i % 3)
+}
+
+/// The Service of a number.
+pub fn service_port(i: usize) -> ServicePort {
+    ServicePort {
+        namespace: format!("team-{}", i % 97).into(),
+        name: format!("service-{i}").into(),
+        port: 8080,
+    }
+}
+
+/// The scope of a shape's routes.
+pub fn scope(shape: Shape) -> Scope {
+    if shape == Shape::Ingresses {
+        Scope::Ingress
+    } else {
+        Scope::Listener {
+            port: 80,
+            hostname: HostPattern::Any,
+        }
+    }
+}
+
+/// The routes of one host.
+pub fn matches(shape: Shape, host: usize, paths: usize) -> Vec<RouteMatch> {
+    let object = Arc::new(RouteObject {
+        kind: match shape {
+            Shape::Ingresses => RouteKind::Ingress,
+            _ => RouteKind::HttpRoute,
+        },
+        namespace: format!("team-{}", host % 97).into(),
+        name: format!("route-{host}").into(),
+        created: Some(1_700_000_000 + host as i64),
+    });
+    (0..paths)
+        .map(|path| RouteMatch {
+            path: if shape == Shape::Ingresses {
+                PathMatch::Prefix("".into())
+            } else {
+                PathMatch::Prefix(path_name(path).into())
+            },
+            method: None,
+            headers: Vec::new(),
+            index: 0,
+            rule: Arc::new(Rule {
+                object: Arc::clone(&object),
+                index: u16::try_from(path % 65_536).unwrap_or_default(),
+                backends: vec![Backend {
+                    weight: 1,
+                    target: BackendTarget::Service(service_port((host + path) % 10_000)),
+                }],
+            }),
+        })
+        .collect()
+}
+
+/// The table of a shape.
+pub fn table(shape: Shape, routes: usize) -> TableBuilder {
+    let hosts = match shape {
+        Shape::Hosts => routes.min(10_000),
+        Shape::OneHost => 1,
+        Shape::Ingresses => routes,
+    };
+    let mut table = TableBuilder::new();
+    if shape != Shape::Ingresses {
+        let key = silverback_core::table::model::ListenerKey {
+            port: 80,
+            hostname: HostPattern::Any,
+        };
+        table.set_listener(
+            &key,
+            Some(&silverback_core::table::model::Listener {
+                tls: false,
+                sources: vec!["infra/gateway/http".into()],
+            }),
+        );
+    }
+    for host in 0..hosts {
+        let key = HostKey {
+            scope: scope(shape),
+            host: HostPattern::Exact(host_name(host).into()),
+        };
+        table.set_host(&key, matches(shape, host, routes / hosts));
+    }
+    table.commit();
+    table
+}
+
+/// Endpoints of a Service with `count` pods.
+pub fn pods(service: usize, count: usize) -> ServiceEndpoints {
+    ServiceEndpoints {
+        endpoints: (0..count)
+            .map(|pod| {
+                let [_, b, c, d] = ((service * 64 + pod) as u32).to_be_bytes();
+                ([10, b, c, d], 8080).into()
+            })
+            .collect(),
+    }
+}
+
+impl Case {
+    /// The case of a shape.
+    pub fn new(shape: Shape, routes: usize) -> Self {
+        let table = table(shape, routes);
+        let hosts = match shape {
+            Shape::Hosts => routes.min(10_000),
+            Shape::OneHost => 1,
+            Shape::Ingresses => routes,
+        };
+        let paths = routes / hosts;
+        const REQUESTS: usize = 20_000;
+        Self {
+            bytes: table.root().table_bytes(),
+            segments: (0..SEGMENTS)
+                .map(|index| {
+                    table
+                        .segment(index)
+                        .map(|segment| segment.bytes.clone())
+                        .unwrap_or_default()
+                })
+                .collect(),
+            hosts: (0..REQUESTS)
+                .map(|n| host_name(scramble(n, hosts)))
+                .collect(),
+            paths: (0..REQUESTS)
+                .map(|n| format!("{}/orders/42", path_name(scramble(n * 7 + 3, paths))))
+                .collect(),
+            ingress: shape == Shape::Ingresses,
+        }
+    }
+
+    /// One lookup; the rule's position, or `None` for a miss.
+    pub fn lookup(&self, n: usize, known: bool) -> Option<u16> {
+        let n = n % self.hosts.len();
+        let host: &[u8] = if known {
+            self.hosts.get(n).map_or(b"", |host| host.as_bytes())
+        } else {
+            b"nobody.team-1.apps.example.com"
+        };
+        let request = Request {
+            entry: Entry {
+                ingress: self.ingress,
+                listener: (!self.ingress).then_some(80),
+            },
+            tls: false,
+            host,
+            path: self.paths.get(n).map_or(b"/", |path| path.as_bytes()),
+            method: b"GET",
+        };
+        let selected = select(self, &request, &NoHeaders).ok()??;
+        Some(selected.rule.index)
+    }
+}
