@@ -51,5 +51,6 @@ pub struct AccessEvent<'a> {
     pub worker: usize,
 }
 
-/// What is called with each [`AccessEvent`], on the worker's thread: it must not block.
+/// What is called with each request that could be parsed, when it is over; on the
+/// worker's thread, so it must not block.
 pub type AccessHook = Arc<dyn Fn(&AccessEvent<'_>) + Send + Sync>;

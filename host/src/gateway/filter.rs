@@ -100,7 +100,8 @@ impl FilterHost {
         if !same(&exchange.response_headers, &head.headers) {
             head.headers = to_map(exchange.response_headers.iter());
         }
-        if let Ok(status) = http::StatusCode::from_u16(exchange.response_status) {
+        let status = http::StatusCode::from_u16(exchange.response_status).ok();
+        if let Some(status) = status.filter(|status| !status.is_informational()) {
             head.status = status;
         }
         Ok(())

@@ -33,7 +33,7 @@ const NO_GRPC: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
     "gRPC to the upstream is not supported yet",
 );
-const BAD_GATEWAY: Refusal = Refusal::new(
+pub(super) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
     "An invalid response was received from the upstream server",
 );

@@ -88,20 +88,21 @@ impl Pool {
     pub(super) fn take(&self, endpoint: SocketAddr, dialer: &Dialer) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(&key(endpoint))?;
-        idle.retain(|connection| !connection.sender.is_closed());
         // One that has just been put back gets ready when its driver runs; others are by now.
-        let ready = idle
-            .iter()
-            .rposition(|connection| connection.sender.is_ready())?;
-        let connection = idle.remove(ready);
-        let fresh =
-            connection.idle_since.elapsed() < self.timeout && dialer.is_current(&connection);
-        if !fresh {
-            // Those before it are older.
-            idle.drain(..ready);
-            return None;
+        let usable =
+            |connection: &Connection| connection.sender.is_ready() || connection.sender.is_closed();
+        while let Some(at) = idle.iter().rposition(usable) {
+            let connection = idle.remove(at);
+            if connection.sender.is_closed() {
+                continue;
+            }
+            if connection.idle_since.elapsed() < self.timeout && dialer.is_current(&connection) {
+                return Some(connection);
+            }
+            // Those before it are older still.
+            idle.drain(..at);
         }
-        Some(connection)
+        None
     }
 
     /// Keeps a connection whose exchange is over.

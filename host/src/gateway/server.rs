@@ -15,13 +15,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::access::Answer;
+use super::access::{AccessEvent, Answer};
 use super::body::{Relay, RequestBody, ResponseBody};
 use super::errors::Refusal;
 use super::filter::{self, Decision, Origin};
 use super::headers::{self, Forwarded};
 use super::listener::ListenerSpec;
-use super::plan_exec::{self, BAD_PLAN, Outgoing};
+use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN, Outgoing};
 use super::request;
 use super::server_io::ServerIo;
 use super::transaction::Transaction;
@@ -161,11 +161,7 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
     };
     let exchange = match exchange {
         Ok(exchange) => exchange,
-        Err(refusal) => {
-            shared.counters.refused.inc();
-            let (parts, body) = refusal.response(&shared.ids).into_parts();
-            return Response::from_parts(parts, ResponseBody::full(body, None));
-        }
+        Err(refusal) => return refuse_unseen(&shared, &client, &parts, &refusal),
     };
     let mut tx = Transaction::new(Rc::clone(&shared), exchange, client.peer.ip());
     let body = RequestBody::new(
@@ -212,9 +208,13 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
             return refuse(tx, &refusal);
         }
     };
-    shared.counters.proxied.inc();
-
     let (mut head, incoming) = answered.response.into_parts();
+    if head.status.is_informational() {
+        // 101 without having been asked: there is no such thing to pass on.
+        shared.counters.upstream_failures.inc();
+        return refuse(tx, &BAD_GATEWAY);
+    }
+    shared.counters.proxied.inc();
     head.version = http::Version::HTTP_11;
     headers::strip_hop_by_hop(&mut head.headers);
     headers::via(&mut head.headers);
@@ -259,7 +259,8 @@ async fn decide(tx: &mut Transaction, body: Option<&RequestBody>) -> Result<Deci
 
 /// The filter's own response.
 fn local(mut tx: Box<Transaction>, response: silverback_emulator::LocalResponse) -> Reply {
-    let Ok(status) = StatusCode::from_u16(response.status) else {
+    let status = StatusCode::from_u16(response.status).ok();
+    let Some(status) = status.filter(|status| !status.is_informational()) else {
         tracing::error!(
             status = response.status,
             "the filter sent a status that HTTP does not have"
@@ -279,6 +280,38 @@ fn local(mut tx: Box<Transaction>, response: silverback_emulator::LocalResponse)
             .insert("grpc-status", HeaderValue::from(grpc));
     }
     finish(tx, head, Bytes::from(response.body))
+}
+
+/// A response of the gateway's own to a request that the filter never sees.
+fn refuse_unseen(
+    shared: &Shared,
+    client: &Client,
+    request: &http::request::Parts,
+    refusal: &Refusal,
+) -> Reply {
+    shared.counters.refused.inc();
+    if let Some(hook) = &shared.on_access {
+        let host = request.headers.get(http::header::HOST);
+        let path = request.uri.path_and_query();
+        hook(&AccessEvent {
+            method: request.method.as_str().as_bytes(),
+            host: host.map_or(b"", |host| host.as_bytes()),
+            path: path.map_or(b"", |path| path.as_str().as_bytes()),
+            source: client.peer.ip(),
+            status: refusal.status.as_u16(),
+            answer: Answer::Gateway,
+            rule: 0,
+            epoch: 0,
+            route: b"",
+            service: b"",
+            endpoint: None,
+            tries: 0,
+            latency: Duration::ZERO,
+            worker: shared.index,
+        });
+    }
+    let (parts, body) = refusal.response(&shared.ids).into_parts();
+    Response::from_parts(parts, ResponseBody::full(body, None))
 }
 
 /// A response of the gateway's own to a request that the filter saw.

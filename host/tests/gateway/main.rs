@@ -13,6 +13,7 @@ mod bodies;
 mod decisions;
 mod echo;
 mod failover;
+mod filter;
 mod forwarding;
 mod lifecycle;
 mod malformed;

@@ -1,0 +1,109 @@
+//! The yardstick: the least that a reverse proxy on hyper can do. It passes on what it gets, with
+//! kept upstream connections; no timeouts, no header of its own, no retry.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+
+/// Name of its thread.
+pub(crate) const THREAD: &str = "plain";
+
+type Pool = Rc<RefCell<Vec<SendRequest<Incoming>>>>;
+
+struct Pooled {
+    body: Incoming,
+    sender: Option<SendRequest<Incoming>>,
+    pool: Pool,
+}
+
+/// Starts it.
+pub(crate) fn start(backend: SocketAddr) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serve = move || {
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default());
+        runtime.unwrap().block_on(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let pool = Pool::default();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let pool = Rc::clone(&pool);
+                let service = service_fn(move |request| proxy(request, Rc::clone(&pool), backend));
+                tokio::task::spawn_local(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        })
+    };
+    let thread = std::thread::Builder::new().name(THREAD.to_owned());
+    thread.spawn(serve).unwrap();
+    addr
+}
+
+async fn proxy(
+    request: Request<Incoming>,
+    pool: Pool,
+    backend: SocketAddr,
+) -> Result<Response<Pooled>, hyper::Error> {
+    let idle = pool.borrow_mut().pop();
+    let mut sender = match idle {
+        Some(sender) => sender,
+        None => {
+            let stream = TcpStream::connect(backend).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let io = TokioIo::new(stream);
+            let (sender, driver) = hyper::client::conn::http1::handshake(io).await?;
+            tokio::task::spawn_local(driver);
+            sender
+        }
+    };
+    sender.ready().await?;
+    let response = sender.send_request(request).await?;
+    Ok(response.map(|body| Pooled {
+        body,
+        sender: Some(sender),
+        pool,
+    }))
+}
+
+impl Body for Pooled {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if self.body.is_end_stream()
+            && let Some(sender) = self.sender.take()
+        {
+            self.pool.borrow_mut().push(sender);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
