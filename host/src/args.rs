@@ -68,6 +68,26 @@ pub struct ManifestArgs {
         env = "SILVERBACK_FILENAME"
     )]
     pub filename: Vec<PathBuf>,
+
+    /// Which classes.
+    #[command(flatten)]
+    pub classes: ClassArgs,
+}
+
+/// Whose Ingress and Gateway objects count.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct ClassArgs {
+    /// Only Ingress objects of this class; without it and the next one, all classes are taken.
+    #[arg(long, value_name = "NAME", env = "SILVERBACK_INGRESS_CLASS")]
+    pub ingress_class: Option<String>,
+
+    /// Only Gateways whose class has this controller.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SILVERBACK_GATEWAY_API_CONTROLLER_NAME"
+    )]
+    pub gateway_api_controller_name: Option<String>,
 }
 
 /// `silverback dev`.
@@ -84,6 +104,10 @@ pub struct DevArgs {
     /// Files and directories with manifests.
     #[arg(value_name = "PATH", required = true, env = "SILVERBACK_PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Which classes.
+    #[command(flatten)]
+    pub classes: ClassArgs,
 
     /// Address to listen at.
     #[arg(
@@ -286,6 +310,23 @@ pub enum TextOutput {
     Text,
     /// All problems.
     Json,
+}
+
+// === impl ClassArgs ===
+
+impl ClassArgs {
+    /// The options of the translator that say the same (`translate::Options` in the core).
+    pub fn options(&self) -> String {
+        let mut options = serde_json::Map::new();
+        if let Some(class) = &self.ingress_class {
+            options.insert("ingressClass".to_owned(), class.as_str().into());
+        }
+        if let Some(name) = &self.gateway_api_controller_name {
+            options.insert("controllerName".to_owned(), name.as_str().into());
+        }
+        options.insert("acceptAllClasses".to_owned(), options.is_empty().into());
+        serde_json::Value::Object(options).to_string()
+    }
 }
 
 #[cfg(test)]

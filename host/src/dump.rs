@@ -30,7 +30,7 @@ pub struct Listener {
     /// HTTP or HTTPS.
     pub protocol: String,
     /// Who has it.
-    pub gateways: Vec<serde_json::Value>,
+    pub gateways: Vec<String>,
 }
 
 /// A host in one scope.

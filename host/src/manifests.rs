@@ -22,5 +22,5 @@ pub use files::{Listing, MAX_FILE_BYTES, STDIN, list, watch_roots};
 pub use locate::Locator;
 pub use object::{Object, prune};
 pub use parse::{FileObjects, parse};
-pub use set::{ManifestSet, load};
+pub use set::{ManifestSet, load, load_again};
 pub use source::{Format, Place, SourceFile};

@@ -8,9 +8,6 @@ use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 use crate::translator::{Applied, Limits, ModuleError, Session, SessionError, TranslatorEngine};
 
-/// Offline, every Ingress and Gateway is ours whatever its class says.
-pub const OPTIONS: &str = r#"{"acceptAllClasses":true}"#;
-
 /// A table made of manifests.
 pub struct Offline {
     /// The translator, committed.
@@ -26,10 +23,10 @@ pub struct Offline {
 // === impl Offline ===
 
 impl Offline {
-    /// Translates these manifests with the built-in translator.
-    pub fn new(set: &ManifestSet) -> Result<Self, SessionError> {
+    /// Translates these manifests with the built-in translator and these options of it.
+    pub fn new(set: &ManifestSet, options: &str) -> Result<Self, SessionError> {
         let module = builtin()?;
-        let mut session = Session::start(module, Limits::default(), OPTIONS)?;
+        let mut session = Session::start(module, Limits::default(), options)?;
         let objects = set.objects();
         let mut problems = set.problems();
         let mut ignored = Vec::new();

@@ -28,7 +28,7 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
         )));
     }
     let set = super::load(&args.manifests)?;
-    let mut offline = Offline::new(&set)?;
+    let mut offline = Offline::new(&set, &args.manifests.classes.options())?;
     render::input(&offline, verbose)?;
     match (&args.url, &args.requests) {
         (_, Some(requests)) => many(args, &mut offline, requests),

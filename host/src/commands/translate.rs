@@ -11,7 +11,7 @@ use crate::render;
 
 pub(super) fn run(args: &TranslateArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let set = super::load(&args.manifests)?;
-    let mut offline = Offline::new(&set)?;
+    let mut offline = Offline::new(&set, &args.manifests.classes.options())?;
     render::input(&offline, verbose)?;
     let dump = offline.session.dump()?;
     let mut out = anstream::stdout().lock();

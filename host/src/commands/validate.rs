@@ -13,7 +13,7 @@ use crate::render;
 
 pub(super) fn run(args: &ValidateArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let set = super::load(&args.manifests)?;
-    let offline = Offline::new(&set)?;
+    let offline = Offline::new(&set, &args.manifests.classes.options())?;
     let mut out = anstream::stdout().lock();
     match args.output {
         TextOutput::Json => {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::files;
+use super::files::{self, STDIN};
 use super::locate::Locator;
 use super::object::Object;
 use super::parse::{self, FileObjects};
+use super::source::SourceFile;
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 
@@ -15,31 +17,78 @@ use crate::problem::{Problem, Severity};
 #[derive(Clone, Debug, Default)]
 pub struct ManifestSet {
     /// In the order of the command line, then by name.
-    files: Vec<(PathBuf, FileObjects)>,
+    files: Vec<Loaded>,
     /// Paths that could not be read at all.
     problems: Vec<Problem>,
 }
 
+/// One file.
+#[derive(Clone, Debug)]
+struct Loaded {
+    path: PathBuf,
+    /// None if it cannot be read.
+    file: Option<Arc<SourceFile>>,
+    found: FileObjects,
+}
+
 /// Loads everything that the paths stand for.
 pub fn load(paths: &[PathBuf]) -> ManifestSet {
+    load_again(paths, &ManifestSet::default())
+}
+
+/// Loads everything again after a change. Files with the same text are not parsed again, and a
+/// file that is broken now goes on holding what it held before: it is saved half-written more
+/// often than not. A file that is gone takes its objects along.
+pub fn load_again(paths: &[PathBuf], before: &ManifestSet) -> ManifestSet {
     let listing = files::list(paths);
     let mut set = ManifestSet {
-        files: Vec::new(),
+        files: Vec::with_capacity(listing.files.len()),
         problems: listing.problems,
     };
+    let old: BTreeMap<&PathBuf, &Loaded> =
+        before.files.iter().map(|file| (&file.path, file)).collect();
     for path in listing.files {
-        match files::read(&path) {
-            Ok(file) => set.files.push((path, parse::parse(&file))),
-            Err(problem) => set.files.push((
-                path,
-                FileObjects {
-                    objects: Vec::new(),
-                    problems: vec![*problem],
-                },
-            )),
-        }
+        let old = old.get(&path).copied();
+        let loaded = match old {
+            // The standard input can be read once.
+            Some(old) if path.as_os_str() == STDIN => old.clone(),
+            _ => Loaded::new(path, old),
+        };
+        set.files.push(loaded);
     }
     set
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    fn new(path: PathBuf, old: Option<&Self>) -> Self {
+        let (file, mut found) = match files::read(&path) {
+            Ok(file) => {
+                if let Some(old) = old
+                    && old.file.as_ref() == Some(&file)
+                {
+                    return old.clone();
+                }
+                let found = parse::parse(&file);
+                (Some(file), found)
+            }
+            Err(problem) => {
+                let found = FileObjects {
+                    objects: Vec::new(),
+                    problems: vec![*problem],
+                };
+                (None, found)
+            }
+        };
+        let broken = |problem: &Problem| matches!(&*problem.code, "Unparsable" | "Unreadable");
+        if let Some(old) = old
+            && found.problems.iter().any(broken)
+        {
+            found.objects.clone_from(&old.found.objects);
+        }
+        Self { path, file, found }
+    }
 }
 
 // === impl ManifestSet ===
@@ -48,7 +97,7 @@ impl ManifestSet {
     /// Every object; of two with one name the later.
     pub fn objects(&self) -> BTreeMap<ObjectKey, &Object> {
         let mut objects = BTreeMap::new();
-        for object in self.files.iter().flat_map(|(_, file)| &file.objects) {
+        for object in self.files.iter().flat_map(|file| &file.found.objects) {
             objects.insert(object.key.clone(), object);
         }
         objects
@@ -63,9 +112,9 @@ impl ManifestSet {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.problems.clone();
         let mut first: BTreeMap<&ObjectKey, &Object> = BTreeMap::new();
-        for (_, file) in &self.files {
-            problems.extend(file.problems.iter().cloned());
-            for object in &file.objects {
+        for Loaded { found, .. } in &self.files {
+            problems.extend(found.problems.iter().cloned());
+            for object in &found.objects {
                 match first.entry(&object.key) {
                     Entry::Vacant(entry) => {
                         entry.insert(object);
@@ -84,34 +133,6 @@ impl ManifestSet {
     pub fn unreadable_path(&self) -> Option<&Problem> {
         let unreadable = |problem: &&Problem| problem.code == "Unreadable";
         self.problems.iter().find(unreadable)
-    }
-
-    /// Whether a file could not be read, all of it or a part.
-    pub fn is_broken(&self) -> bool {
-        let broken = |problem: &Problem| problem.severity == Severity::Error;
-        self.problems.iter().any(broken)
-            || self
-                .files
-                .iter()
-                .any(|(_, file)| file.problems.iter().any(broken))
-    }
-
-    /// Lets files that are broken now hold what they held before: a file is saved half-written more
-    /// often than not. Their problems stay. A file that is gone is gone, and takes its objects
-    /// along.
-    pub fn keep_last_good(&mut self, before: &Self) {
-        for (path, file) in &mut self.files {
-            let broken = file
-                .problems
-                .iter()
-                .any(|problem| matches!(&*problem.code, "Unparsable" | "Unreadable"));
-            if !broken {
-                continue;
-            }
-            if let Some((_, good)) = before.files.iter().find(|(old, _)| old == path) {
-                file.objects.clone_from(&good.objects);
-            }
-        }
     }
 
     /// Adds the place in the files to a problem of the translator.
@@ -139,4 +160,117 @@ fn duplicate(before: &Object, after: &Object) -> Problem {
     .hint("the later one counts; remove one of them")
     .about(after.key.clone())
     .at(after.place.start())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn service(name: &str) -> String {
+        format!("---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n")
+    }
+
+    fn names(set: &ManifestSet) -> Vec<String> {
+        set.objects().keys().map(|key| key.name.clone()).collect()
+    }
+
+    fn codes(set: &ManifestSet) -> Vec<String> {
+        let problems = set.problems();
+        problems
+            .iter()
+            .map(|problem| problem.code.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn one_broken_document_hurts_no_other() {
+        let root = tempfile::tempdir().expect("a directory");
+        let text = format!("{}---\na: [\n{}", service("a"), service("b"));
+        fs::write(root.path().join("1.yaml"), text).expect("written");
+        fs::write(
+            root.path().join("2.json"),
+            r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"c"}} {"#,
+        )
+        .expect("written");
+        let set = load(&[root.path().to_owned()]);
+        assert_eq!(names(&set), ["a", "b", "c"]);
+        assert_eq!(codes(&set), ["Unparsable", "Unparsable"]);
+    }
+
+    #[test]
+    fn the_later_of_two_objects_counts() {
+        let root = tempfile::tempdir().expect("a directory");
+        for file in ["1.yaml", "2.yaml"] {
+            fs::write(root.path().join(file), service("a")).expect("written");
+        }
+        let set = load(&[root.path().to_owned()]);
+        let objects = set.objects();
+        let object = objects.values().next().expect("an object");
+        assert!(object.place.file.name.ends_with("2.yaml"));
+        let problem = &set.problems()[0];
+        assert_eq!(problem.code, "DuplicateObject");
+        assert!(problem.message.contains("1.yaml:2"), "{}", problem.message);
+    }
+
+    #[test]
+    fn broken_file_keeps_what_it_held() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (one, two) = (root.path().join("1.yaml"), root.path().join("2.yaml"));
+        fs::write(&one, service("a")).expect("written");
+        fs::write(&two, service("b")).expect("written");
+        let paths = [root.path().to_owned()];
+        let good = load(&paths);
+
+        fs::write(&one, "a: [").expect("written");
+        fs::remove_file(&two).expect("removed");
+        let broken = load_again(&paths, &good);
+        assert_eq!(names(&broken), ["a"]);
+        assert_eq!(codes(&broken), ["Unparsable"]);
+        // Still broken, still held.
+        assert_eq!(names(&load_again(&paths, &broken)), ["a"]);
+
+        fs::write(&one, service("c")).expect("written");
+        assert_eq!(names(&load_again(&paths, &broken)), ["c"]);
+    }
+
+    #[test]
+    fn lists_are_taken_apart_and_namespaces_are_filled_in() {
+        let root = tempfile::tempdir().expect("a directory");
+        let text = "\
+apiVersion: networking.k8s.io/v1
+kind: IngressList
+items:
+- metadata: {name: a, managedFields: [x]}
+- metadata: {name: b, namespace: x}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: c, namespace: x}
+---
+- not an object
+---
+apiVersion: v1
+kind: Secret
+metadata: {generateName: d-}
+";
+        fs::write(root.path().join("1.yaml"), text).expect("written");
+        let set = load(&[root.path().to_owned()]);
+        let keys: Vec<_> = set.objects().keys().map(ToString::to_string).collect();
+        assert_eq!(keys, ["Namespace c", "Ingress default/a", "Ingress x/b"]);
+        assert_eq!(codes(&set), ["NotAnObject", "NotAnObject"]);
+        let objects = set.objects();
+        let json = objects
+            .values()
+            .map(|object| String::from_utf8_lossy(&object.json));
+        assert_eq!(
+            json.collect::<Vec<_>>(),
+            [
+                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"c"}}"#,
+                r#"{"metadata":{"name":"a","namespace":"default"},"apiVersion":"networking.k8s.io/v1","kind":"Ingress"}"#,
+                r#"{"metadata":{"name":"b","namespace":"x"},"apiVersion":"networking.k8s.io/v1","kind":"Ingress"}"#,
+            ]
+        );
+    }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Grid, routes, style};
-use crate::dump::{Backend, RouteRef};
+use crate::dump::RouteRef;
 
 /// The answer, as far as it is shown.
 #[derive(Debug, Default, Deserialize)]
@@ -14,6 +14,7 @@ use crate::dump::{Backend, RouteRef};
 struct Trace {
     outcome: String,
     status: Option<u16>,
+    message: Option<String>,
     route: Option<RouteRef>,
     backends: Vec<Target>,
     request: Option<Upstream>,
@@ -21,11 +22,15 @@ struct Trace {
     candidates: Vec<Candidate>,
 }
 
+/// A backend; one without a kind is not valid.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Target {
-    #[serde(flatten)]
-    backend: Backend,
+    kind: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
+    port: Value,
+    weight: u32,
     endpoints: Vec<String>,
 }
 
@@ -82,17 +87,17 @@ pub fn explain(out: &mut dyn Write, request: &Value, answer: &str) -> io::Result
     let total: u64 = trace
         .backends
         .iter()
-        .map(|t| u64::from(t.backend.weight))
+        .map(|target| u64::from(target.weight))
         .sum();
     for (target, label) in trace.backends.iter().zip(labels("backend")) {
         let share = match trace.backends.len() {
             1 => String::new(),
-            _ => format!(" weight {} of {total}", target.backend.weight),
+            _ => format!(" weight {} of {total}", target.weight),
         };
-        let name = routes::backend_name(&target.backend);
-        let endpoints = match &target.backend.invalid {
-            Some(_) => String::new(),
-            None => format!(" -> {}", routes::some(&target.endpoints)),
+        let name = target.to_string();
+        let endpoints = match &target.kind {
+            None => String::new(),
+            Some(_) => format!(" -> {}", routes::some(&target.endpoints)),
         };
         facts.row([label.to_owned(), format!("{name}{share}{endpoints}")]);
     }
@@ -127,6 +132,19 @@ pub fn explain(out: &mut dyn Write, request: &Value, answer: &str) -> io::Result
     Ok(())
 }
 
+// === impl Target ===
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.kind.is_none() {
+            return f.write_str("500 (not a valid backend)");
+        }
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        let name = self.name.as_deref().unwrap_or_default();
+        write!(f, "{namespace}/{name}:{}", routes::port(&self.port))
+    }
+}
+
 fn outcome(trace: &Trace) -> String {
     let text = match &*trace.outcome {
         "route" => "goes to a backend",
@@ -137,10 +155,14 @@ fn outcome(trace: &Trace) -> String {
         "rejected" => "is refused",
         other => other,
     };
-    match trace.status {
-        Some(status) if trace.outcome != "route" => format!("{text}: {status}"),
-        _ => text.to_owned(),
-    }
+    let status = trace.status.filter(|_| trace.outcome != "route");
+    let status = status.map(|status| format!(": {status}"));
+    let message = trace.message.as_ref().map(|message| format!(" {message}"));
+    format!(
+        "{text}{}{}",
+        status.unwrap_or_default(),
+        message.unwrap_or_default()
+    )
 }
 
 fn describe(route: &RouteRef) -> String {

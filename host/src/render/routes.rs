@@ -108,7 +108,7 @@ fn backends(matched: &Match) -> String {
 }
 
 /// `ns/name:port`, or why there is none.
-pub(super) fn backend_name(backend: &Backend) -> String {
+fn backend_name(backend: &Backend) -> String {
     match &backend.invalid {
         Some(reason) => format!("500 ({reason})"),
         None => format!(
@@ -120,7 +120,7 @@ pub(super) fn backend_name(backend: &Backend) -> String {
     }
 }
 
-fn port(port: &serde_json::Value) -> String {
+pub(super) fn port(port: &serde_json::Value) -> String {
     match port {
         serde_json::Value::String(name) => name.clone(),
         other => other.to_string(),

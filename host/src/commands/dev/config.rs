@@ -1,0 +1,155 @@
+//! What `dev` uses, made of what was typed.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use crate::args::DevArgs;
+
+/// A Service port that is served by something that runs already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Backend {
+    pub(super) namespace: String,
+    pub(super) service: String,
+    /// Number or name of the Service's port.
+    pub(super) port: String,
+    pub(super) to: SocketAddr,
+}
+
+/// Everything that `dev` was told.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) options: String,
+    pub(super) bind: IpAddr,
+    pub(super) ingress_port: u16,
+    pub(super) port_offset: u16,
+    pub(super) echo: bool,
+    pub(super) backends: Vec<Backend>,
+    pub(super) workers: usize,
+    pub(super) zone_bytes: usize,
+    pub(super) strict: bool,
+    pub(super) watch: bool,
+    pub(super) filter_wasm: Option<PathBuf>,
+    pub(super) translator_wasm: Option<PathBuf>,
+    pub(super) verbose: u8,
+}
+
+/// What was typed cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ConfigError {
+    #[error("--backend {0}: not NS/SERVICE:PORT=HOST:PORT (hint: default/cart:80=localhost:3000)")]
+    Backend(String),
+    #[error("--backend {0}: cannot resolve {1}: {2}")]
+    Resolve(String, String, String),
+    #[error("--zone-size {0}: not a size (hint: 64m)")]
+    ZoneSize(String),
+}
+
+/// The least zone that makes sense: an empty table with some room.
+const MIN_ZONE: usize = 1 << 20;
+
+// === impl Config ===
+
+impl Config {
+    pub(super) fn new(args: &DevArgs, verbose: u8) -> Result<Self, ConfigError> {
+        let backends = args.backend.iter().map(|text| backend(text));
+        Ok(Self {
+            paths: args.paths.clone(),
+            options: args.classes.options(),
+            bind: args.bind,
+            ingress_port: args.ingress_port,
+            port_offset: args.port_offset,
+            echo: !args.no_echo,
+            backends: backends.collect::<Result<_, _>>()?,
+            workers: args.workers,
+            zone_bytes: size(&args.zone_size)
+                .filter(|bytes| *bytes >= MIN_ZONE)
+                .ok_or_else(|| ConfigError::ZoneSize(args.zone_size.clone()))?,
+            strict: !args.no_strict,
+            watch: !args.no_watch,
+            filter_wasm: args.filter_wasm.clone(),
+            translator_wasm: args.translator_wasm.clone(),
+            verbose,
+        })
+    }
+}
+
+fn backend(text: &str) -> Result<Backend, ConfigError> {
+    let wrong = || ConfigError::Backend(text.to_owned());
+    let (from, to) = text.split_once('=').ok_or_else(wrong)?;
+    let (service, port) = from.rsplit_once(':').ok_or_else(wrong)?;
+    let (namespace, service) = service.split_once('/').unwrap_or(("default", service));
+    let (host, to_port) = to.rsplit_once(':').ok_or_else(wrong)?;
+    let to_port: u16 = to_port.parse().map_err(|_| wrong())?;
+    if [namespace, service, port, host].contains(&"") || to_port == 0 {
+        return Err(wrong());
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let failed = |why: String| ConfigError::Resolve(text.to_owned(), host.to_owned(), why);
+    let found = (host, to_port)
+        .to_socket_addrs()
+        .map_err(|error| failed(error.to_string()))?;
+    // What listens at "localhost" listens at 127.0.0.1 more often than at ::1.
+    let to = found
+        .min_by_key(SocketAddr::is_ipv6)
+        .ok_or_else(|| failed("no address".to_owned()))?;
+    Ok(Backend {
+        namespace: namespace.to_owned(),
+        service: service.to_owned(),
+        port: port.to_owned(),
+        to,
+    })
+}
+
+/// A size as nginx has it: a number, and `k`, `m` or `g`.
+fn size(text: &str) -> Option<usize> {
+    let text = text.trim().to_ascii_lowercase();
+    let (digits, shift) = match text.strip_suffix(['k', 'm', 'g']) {
+        None => (&*text, 0),
+        Some(digits) if text.ends_with('k') => (digits, 10),
+        Some(digits) if text.ends_with('m') => (digits, 20),
+        Some(digits) => (digits, 30),
+    };
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends() {
+        let one = backend("shop/cart:http=127.0.0.1:3000").expect("a backend");
+        assert_eq!(
+            (&*one.namespace, &*one.service, &*one.port),
+            ("shop", "cart", "http")
+        );
+        assert_eq!(one.to.to_string(), "127.0.0.1:3000");
+        let two = backend("cart:80=[::1]:3000").expect("a backend");
+        assert_eq!(two.namespace, "default");
+        assert_eq!(two.to.to_string(), "[::1]:3000");
+        for wrong in [
+            "",
+            "a",
+            "a/b=c:1",
+            "a/b:80",
+            "a/b:80=c",
+            "a/b:80=c:x",
+            "/b:80=c:1",
+            "a/b:80=:1",
+            "a/b:80=c:0",
+        ] {
+            assert_eq!(backend(wrong), Err(ConfigError::Backend(wrong.to_owned())));
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("64m"), Some(64 << 20));
+        assert_eq!(size("1024K"), Some(1 << 20));
+        assert_eq!(size("7"), Some(7));
+        for wrong in ["", "m", "-1", "1t", "99999999999g"] {
+            assert_eq!(size(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Which ports the gateway listens at, and what the filter is told about them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Value, json};
+
+use super::config::Config;
+use crate::dump::Dump;
+use crate::gateway::{ListenError, ListenerSpec};
+
+/// Below this, a port is for the system's own.
+const PRIVILEGED: u16 = 1024;
+
+/// A port of the machine and what it serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Port {
+    /// Serves Ingress objects.
+    pub(super) ingress: bool,
+    /// Port of the Gateway listeners that it serves.
+    pub(super) listener: Option<u16>,
+    /// Whose they are.
+    pub(super) gateways: Vec<String>,
+    /// Not served: the gateway has no TLS yet.
+    pub(super) tls: bool,
+}
+
+/// All ports by number.
+pub(super) type Ports = BTreeMap<u16, Port>;
+
+/// The ports that a table needs.
+pub(super) fn ports(config: &Config, dump: &Dump) -> Ports {
+    let mut ports = Ports::new();
+    ports.entry(config.ingress_port).or_default().ingress = true;
+    for listener in &dump.listeners {
+        let number = local(config, listener.port);
+        let port = ports.entry(number).or_default();
+        port.listener = Some(listener.port);
+        port.tls |= matches!(&*listener.protocol, "HTTPS" | "TLS");
+        for gateway in &listener.gateways {
+            if !port.gateways.contains(gateway) {
+                port.gateways.push(gateway.clone());
+            }
+        }
+    }
+    ports
+}
+
+/// The port here that stands for one of a Gateway.
+pub(super) fn local(config: &Config, port: u16) -> u16 {
+    if port < PRIVILEGED {
+        port.saturating_add(config.port_offset)
+    } else {
+        port
+    }
+}
+
+/// The filter's configuration (silverback.meta.json describes it).
+pub(super) fn filter_configuration(ports: &Ports) -> Vec<u8> {
+    let ports: Vec<Value> = ports
+        .iter()
+        .map(|(number, port)| match port.listener {
+            Some(listener) => {
+                json!({"port": number, "ingress": port.ingress, "listener": listener})
+            }
+            None => json!({"port": number, "ingress": port.ingress}),
+        })
+        .collect();
+    json!({ "ports": ports }).to_string().into_bytes()
+}
+
+/// What the gateway is to listen at.
+pub(super) fn listeners(bind: IpAddr, ports: &Ports) -> Vec<ListenerSpec> {
+    ports
+        .iter()
+        .filter(|(_, port)| !port.tls)
+        .map(|(number, _)| ListenerSpec::http(SocketAddr::new(bind, *number)))
+        .collect()
+}
+
+/// Why a port cannot be listened at, and which flag chooses another.
+pub(super) fn explain(config: &Config, ports: &Ports, error: &ListenError) -> String {
+    let number = error.addr.port();
+    let what = if error.in_use() {
+        format!("port {number} is in use")
+    } else {
+        error.to_string()
+    };
+    let ingress = number == config.ingress_port;
+    let hint = match ports.get(&number).and_then(|port| port.listener) {
+        _ if ingress => "--ingress-port PORT takes another".to_owned(),
+        Some(listener) if listener != number => format!(
+            "it stands for port {listener} of a Gateway; --port-offset N takes port {listener} + N"
+        ),
+        _ => "it is the port of a Gateway's listener; stop what uses it, or change the Gateway"
+            .to_owned(),
+    };
+    format!("{what} (hint: {hint})")
+}

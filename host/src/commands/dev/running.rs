@@ -1,0 +1,372 @@
+//! Everything that runs: translator, shared data, gateway; and how a change gets through it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use silverback_core::table::store::publish::{Published, pages_in_zone};
+use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
+
+use super::config::Config;
+use super::log::FilterLog;
+use super::ports::{self, Ports};
+use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
+use crate::commands::Failure;
+use crate::dump::Dump;
+use crate::gateway::{AccessHook, Gateway, GatewayOptions};
+use crate::manifests::{self, Locator, ManifestSet};
+use crate::object::ObjectKey;
+use crate::offline;
+use crate::problem::Problem;
+use crate::publish::{EmulatorStore, Node, PushError};
+use crate::translator::{Applied, Limits, Session, TranslatorEngine, TranslatorModule};
+
+/// Name of the zone, which the keys of the table begin with.
+const ZONE: &str = "silverback";
+
+/// How long requests in flight may take at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// All of it.
+pub(super) struct Running {
+    pub(super) config: Config,
+    pub(super) set: ManifestSet,
+    pub(super) dump: Dump,
+    pub(super) ports: Ports,
+    pub(super) substitutions: BTreeSet<Substitution>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) ignored: BTreeSet<ObjectKey>,
+    engine: TranslatorEngine,
+    session: Session,
+    node: Node<EmulatorStore>,
+    gateway: Gateway,
+    /// What the translator has.
+    objects: Objects,
+    addresses: Addresses,
+    /// What the translator says, without places.
+    findings: BTreeMap<ObjectKey, Vec<Problem>>,
+    refused: BTreeMap<ObjectKey, Problem>,
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub(super) struct Effect {
+    /// Objects with what became of them: `+`, `~` or `-`.
+    pub(super) objects: Vec<(char, ObjectKey)>,
+    /// None if the table is the same.
+    pub(super) published: Option<Published>,
+    /// From the first moment on to the table in effect.
+    pub(super) latency: Duration,
+    /// The part of it that was work.
+    pub(super) work: Duration,
+    /// Problems that were not there before.
+    pub(super) problems: Vec<Problem>,
+    /// Substitutions that were not there before.
+    pub(super) substitutions: Vec<Substitution>,
+    /// Anything else that did not work.
+    pub(super) errors: Vec<String>,
+}
+
+/// The modules, compiled.
+struct Modules {
+    engine: TranslatorEngine,
+    translator: TranslatorModule,
+    filter: Filter,
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Starts everything.
+    pub(super) fn start(config: Config, on_access: Option<AccessHook>) -> Result<Self, Failure> {
+        let set = manifests::load(&config.paths);
+        if let Some(problem) = set.unreadable_path() {
+            return Err(Failure::usage(crate::commands::Hinted::from(problem)));
+        }
+        let Modules {
+            engine,
+            translator,
+            filter,
+        } = Modules::compile(&config)?;
+        let session = Session::start(translator, Limits::default(), &config.options)?;
+
+        let store = StoreOptions::new().zone(ZONE, config.zone_bytes, Eviction::None);
+        let store = SharedStore::new(store.strict(config.strict));
+        let pages = pages_in_zone(config.zone_bytes);
+        let node = Node::open(EmulatorStore(store.clone()), pages)?;
+
+        let options = GatewayOptions {
+            workers: config.workers,
+            store,
+            filter: WorkerOptions {
+                strict: config.strict,
+                root_id: ZONE.to_owned(),
+                configuration: ports::filter_configuration(&ports::ports(
+                    &config,
+                    &Dump::default(),
+                )),
+                log: Arc::new(FilterLog),
+                ..WorkerOptions::default()
+            },
+            on_access,
+            ..GatewayOptions::default()
+        };
+        let gateway = Gateway::start(&filter, options)
+            .map_err(|error| anyhow!("silverback.wasm does not start: {error}"))?;
+
+        let mut running = Self {
+            config,
+            set: ManifestSet::default(),
+            dump: Dump::default(),
+            ports: Ports::new(),
+            substitutions: BTreeSet::new(),
+            problems: Vec::new(),
+            ignored: BTreeSet::new(),
+            engine,
+            session,
+            node,
+            gateway,
+            objects: Objects::new(),
+            addresses: Addresses::default(),
+            findings: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        let effect = running.change(set, Instant::now())?;
+        if let Some(error) = effect.errors.into_iter().next() {
+            return Err(anyhow!("{error}").into());
+        }
+        Ok(running)
+    }
+
+    /// Reads the manifests again and brings what is different into effect.
+    pub(super) fn reload(&mut self, since: Instant) -> Result<Effect, Failure> {
+        let set = manifests::load_again(&self.config.paths, &self.set);
+        self.change(set, since)
+    }
+
+    /// Puts another silverback.wasm in place.
+    pub(super) fn replace_filter(&mut self, path: &Path) -> Result<String, Failure> {
+        let wasm = read(path)?;
+        let filter = Filter::compile(&wasm).with_context(|| path.display().to_string())?;
+        self.gateway.replace_filter(&filter)?;
+        Ok(id(&wasm))
+    }
+
+    /// Puts another translator.wasm in place; what it translates differently comes into effect.
+    pub(super) fn replace_translator(
+        &mut self,
+        path: &Path,
+    ) -> Result<(String, Option<Published>), Failure> {
+        let wasm = read(path)?;
+        let module = self.engine.compile(&wasm)?;
+        self.session.replace(module)?;
+        let published = self.publish()?;
+        self.show(&mut Vec::new())?;
+        Ok((id(&wasm), published))
+    }
+
+    /// Number of workers.
+    pub(super) fn workers(&self) -> usize {
+        self.gateway.workers()
+    }
+
+    /// Ends everything; requests in flight may finish. Returns how many connections were cut.
+    pub(super) fn stop(self) -> usize {
+        self.gateway.shutdown(DRAIN).cut
+    }
+
+    fn change(&mut self, set: ManifestSet, since: Instant) -> Result<Effect, Failure> {
+        let begun = Instant::now();
+        let mut objects: Objects = set
+            .objects()
+            .into_iter()
+            .map(|(key, object)| (key, Arc::clone(&object.json)))
+            .collect();
+        let Stubs {
+            substitutions,
+            echoes,
+        } = stubs::add(
+            &mut objects,
+            &self.config.backends,
+            self.config.echo,
+            &mut self.addresses,
+        );
+        // Before the table names them.
+        self.gateway.set_echo(echoes);
+
+        let changed = self.apply(&objects)?;
+        self.session.commit()?;
+        let published = self.publish()?;
+        let latency = since.elapsed();
+        let work = begun.elapsed();
+
+        self.objects = objects;
+        self.set = set;
+        let new = substitutions.difference(&self.substitutions).cloned();
+        let new = new.collect();
+        self.substitutions = substitutions;
+        let mut errors = Vec::new();
+        if published.is_some() || self.ports.is_empty() {
+            self.show(&mut errors)?;
+        }
+        Ok(Effect {
+            objects: changed,
+            published,
+            latency,
+            work,
+            problems: self.look_for_problems(),
+            substitutions: new,
+            errors,
+        })
+    }
+
+    /// Tells the translator what is different.
+    fn apply(&mut self, objects: &Objects) -> Result<Vec<(char, ObjectKey)>, Failure> {
+        let mut changed = Vec::new();
+        let gone: Vec<_> = self
+            .objects
+            .keys()
+            .filter(|key| !objects.contains_key(*key))
+            .cloned()
+            .collect();
+        for key in gone {
+            self.session.delete(&key)?;
+            self.refused.remove(&key);
+            if !self.ignored.remove(&key) {
+                changed.push(('-', key));
+            }
+        }
+        for (key, json) in objects {
+            let old = self.objects.get(key);
+            if old.is_some_and(|old| old == json) {
+                continue;
+            }
+            self.refused.remove(key);
+            self.ignored.remove(key);
+            match self.session.apply(key, json)? {
+                Applied::Ignored => {
+                    self.ignored.insert(key.clone());
+                    continue;
+                }
+                Applied::Refused(problem) => {
+                    self.refused.insert(key.clone(), problem);
+                }
+                Applied::Stored | Applied::Unchanged | Applied::SetAside(_) => {}
+            }
+            changed.push((if old.is_some() { '~' } else { '+' }, key.clone()));
+        }
+        Ok(changed)
+    }
+
+    /// Publishes what the commits changed.
+    fn publish(&mut self) -> Result<Option<Published>, Failure> {
+        let changes = self.session.take_changes()?;
+        self.findings.extend(changes.problems.clone());
+        self.findings.retain(|_, problems| !problems.is_empty());
+        match self.node.push(&changes) {
+            Err(error) if PushError::wants_everything(&error) => {
+                self.session.rewind()?;
+                let everything = self.session.take_changes()?;
+                Ok(self.node.push(&everything)?)
+            }
+            pushed => Ok(pushed?),
+        }
+    }
+
+    /// Looks at the new table: for people, and for the ports to listen at.
+    fn show(&mut self, errors: &mut Vec<String>) -> Result<(), Failure> {
+        self.dump = Dump::parse(&self.session.dump()?)?;
+        let ports = ports::ports(&self.config, &self.dump);
+        if ports == self.ports {
+            return Ok(());
+        }
+        self.gateway
+            .reconfigure(&ports::filter_configuration(&ports))?;
+        let listeners = ports::listeners(self.config.bind, &ports);
+        if let Err(failed) = self.gateway.set_listeners(&listeners) {
+            let explain = |error| ports::explain(&self.config, &ports, error);
+            errors.extend(failed.0.iter().map(explain));
+        }
+        self.ports = ports;
+        Ok(())
+    }
+
+    /// All problems with places; returns those that are new.
+    fn look_for_problems(&mut self) -> Vec<Problem> {
+        let objects = self.set.objects();
+        let mut problems = self.set.problems();
+        problems.extend(self.refused.values().cloned());
+        problems.extend(self.findings.values().flatten().cloned());
+        let mut locator = Locator::default();
+        for problem in &mut problems {
+            self.set.place(problem, &objects, &mut locator);
+        }
+        offline::sort(&mut problems);
+        let known = |problem: &&Problem| {
+            !self.problems.iter().any(|old| {
+                old.code == problem.code
+                    && old.object == problem.object
+                    && old.field == problem.field
+                    && old.message == problem.message
+            })
+        };
+        let new = problems.iter().filter(known).cloned().collect();
+        self.problems = problems;
+        new
+    }
+}
+
+// === impl Modules ===
+
+impl Modules {
+    /// Compiles both modules, at the same time: together they are most of the time to start.
+    fn compile(config: &Config) -> Result<Self, Failure> {
+        let filter = wasm(
+            config.filter_wasm.as_deref(),
+            silverback_guests::FILTER_WASM,
+        )?;
+        let translator = wasm(
+            config.translator_wasm.as_deref(),
+            silverback_guests::TRANSLATOR_WASM,
+        )?;
+        let engine = TranslatorEngine::new()?;
+        let (filter, translator) = std::thread::scope(|scope| {
+            let filter = scope.spawn(|| Filter::compile(&filter));
+            let translator = engine.compile(&translator);
+            let filter = filter.join().map_err(|_| anyhow!("the compiler panicked"));
+            (filter, translator)
+        });
+        Ok(Self {
+            filter: filter?.context("silverback.wasm")?,
+            translator: translator?,
+            engine,
+        })
+    }
+}
+
+fn wasm(
+    path: Option<&Path>,
+    builtin: &'static [u8],
+) -> Result<std::borrow::Cow<'static, [u8]>, Failure> {
+    match path {
+        Some(path) => Ok(read(path)?.into()),
+        None => Ok(builtin.into()),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let wasm = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    wasm.map_err(Failure::usage)
+}
+
+/// Names the bytes of a module as the build script does.
+pub(super) fn id(wasm: &[u8]) -> String {
+    let digest = silverback_core::table::hash::digest128(wasm);
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

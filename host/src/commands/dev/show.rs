@@ -1,0 +1,319 @@
+//! What `dev` says.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use silverback_core::table::store::publish::Published;
+
+use super::config::Config;
+use super::ports;
+use super::running::{Effect, Running};
+use super::stubs::Substitution;
+use crate::dump::{Dump, Host, Match};
+use crate::object::ObjectKey;
+use crate::problem::Problem;
+use crate::render::{self, Grid, plural, style};
+
+/// Rows of the route table.
+const ROWS: usize = 20;
+/// Problems that are shown at the start; the others are counted.
+const PROBLEMS: usize = 20;
+/// Substitutions that are named one by one.
+const SUBSTITUTIONS: usize = 20;
+/// Objects that a line of change names.
+const NAMED: usize = 3;
+
+/// What there is to know at the start.
+pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> io::Result<()> {
+    let (bold, dim) = (style::BOLD, style::DIM);
+    let config = &running.config;
+    writeln!(
+        out,
+        "{bold}silverback {}{bold:#}  {dim}silverback.wasm {}, translator.wasm {}, {}, {}{dim:#}\n",
+        env!("CARGO_PKG_VERSION"),
+        module_id(&config.filter_wasm, silverback_guests::FILTER_ID),
+        module_id(&config.translator_wasm, silverback_guests::TRANSLATOR_ID),
+        plural(running.workers(), "worker"),
+        if config.strict {
+            "strict"
+        } else {
+            "not strict"
+        },
+    )?;
+    listeners(out, running)?;
+
+    heading(out, "Routes")?;
+    render::routes(out, &running.dump, ROWS)?;
+    if !running.substitutions.is_empty() {
+        writeln!(out)?;
+        heading(out, "Substituted")?;
+        for substitution in running.substitutions.iter().take(SUBSTITUTIONS) {
+            self::substitution(out, substitution)?;
+        }
+        let more = running.substitutions.len().saturating_sub(SUBSTITUTIONS);
+        if more > 0 {
+            writeln!(out, "{dim}+{more} more{dim:#}")?;
+        }
+    }
+    if !running.problems.is_empty() {
+        writeln!(out)?;
+        heading(out, "Problems")?;
+        problems(out, &running.problems)?;
+    }
+    if config.verbose > 0 {
+        let ignored: Vec<_> = running.ignored.iter().cloned().collect();
+        render::ignored(out, &ignored)?;
+    } else if !running.ignored.is_empty() {
+        writeln!(
+            out,
+            "{dim}{} of kinds that are not read (-v lists them){dim:#}",
+            plural(running.ignored.len(), "object")
+        )?;
+    }
+    if let Some((curl, explain)) = commands(config, &running.dump) {
+        let command = style::COMMAND;
+        writeln!(out)?;
+        heading(out, "Try")?;
+        writeln!(out, "{command}{curl}{command:#}")?;
+        writeln!(out, "{command}{explain}{command:#}")?;
+    }
+    writeln!(
+        out,
+        "\n{dim}ready after {} ms; {}Ctrl-C ends{dim:#}",
+        took.as_millis(),
+        if config.watch {
+            "watching the files; "
+        } else {
+            ""
+        },
+    )?;
+    out.flush()
+}
+
+/// One line for a change; problems and errors below it.
+pub(super) fn effect(out: &mut dyn Write, effect: &Effect) -> io::Result<()> {
+    let dim = style::DIM;
+    if !effect.objects.is_empty() {
+        write!(out, "{}", named(&effect.objects))?;
+        match &effect.published {
+            Some(published) => {
+                let published = published_text(published);
+                let (latency, work) = (effect.latency.as_millis(), effect.work.as_millis());
+                writeln!(
+                    out,
+                    "  in effect after {latency} ms {dim}({work} ms of work; {published}){dim:#}"
+                )?;
+            }
+            None => writeln!(out, "  {dim}nothing in the table changes{dim:#}")?,
+        }
+    }
+    for substitution in effect.substitutions.iter().take(SUBSTITUTIONS) {
+        self::substitution(out, substitution)?;
+    }
+    problems(out, &effect.problems)?;
+    for error in &effect.errors {
+        self::error(out, error)?;
+    }
+    out.flush()
+}
+
+/// A module was replaced.
+pub(super) fn replaced(
+    out: &mut dyn Write,
+    file: &str,
+    id: &str,
+    published: Option<&Published>,
+    took: Duration,
+) -> io::Result<()> {
+    let (good, dim) = (style::GOOD, style::DIM);
+    let changed = match published {
+        Some(published) => format!("; {}", published_text(published)),
+        None => String::new(),
+    };
+    let took = took.as_millis();
+    writeln!(
+        out,
+        "{good}{file} {id}{good:#} in effect after {took} ms{dim}{changed}{dim:#}"
+    )
+}
+
+/// Something did not work, and everything else goes on.
+pub(super) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
+    let style = style::ERROR;
+    writeln!(out, "{style}error{style:#}: {error}")
+}
+
+fn listeners(out: &mut dyn Write, running: &Running) -> io::Result<()> {
+    heading(out, "Listening")?;
+    let mut grid = Grid::new(&["", "", ""]);
+    for (number, port) in &running.ports {
+        let mut serves = Vec::new();
+        if port.ingress {
+            serves.push("Ingress".to_owned());
+        }
+        if let Some(listener) = port.listener {
+            serves.push(format!(
+                "Gateway port {listener}: {}",
+                port.gateways.join(", ")
+            ));
+        }
+        let url = url(&running.config, *number, "");
+        let note = if port.tls {
+            "not served: no TLS yet".to_owned()
+        } else {
+            String::new()
+        };
+        grid.row([url, serves.join("; "), note]);
+    }
+    grid.write(out)?;
+    writeln!(out)
+}
+
+fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    let head = style::HEAD;
+    writeln!(out, "{head}{text}{head:#}")
+}
+
+fn substitution(out: &mut dyn Write, substitution: &Substitution) -> io::Result<()> {
+    let warning = style::WARNING;
+    match substitution {
+        Substitution::Echo { service } => {
+            writeln!(out, "{service} has no endpoints: an echo answers")
+        }
+        Substitution::Backend { service, to } => writeln!(out, "{service} is {to}"),
+        Substitution::Unused { service } => writeln!(
+            out,
+            "{warning}--backend {service}{warning:#}: no such Service port in the files"
+        ),
+    }
+}
+
+fn problems(out: &mut dyn Write, problems: &[Problem]) -> io::Result<()> {
+    render::problems(out, &problems[..problems.len().min(PROBLEMS)])?;
+    let more = problems.len().saturating_sub(PROBLEMS);
+    if more > 0 {
+        let dim = style::DIM;
+        writeln!(
+            out,
+            "{dim}+{more} more (silverback validate shows all){dim:#}"
+        )?;
+    }
+    Ok(())
+}
+
+fn named(objects: &[(char, ObjectKey)]) -> String {
+    let shown: Vec<_> = objects
+        .iter()
+        .take(NAMED)
+        .map(|(sign, key)| format!("{sign} {key}"))
+        .collect();
+    let mut text = shown.join(", ");
+    let more = objects.len().saturating_sub(NAMED);
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
+}
+
+fn published_text(published: &Published) -> String {
+    format!(
+        "epoch {}, {}, {}",
+        published.epoch,
+        plural(published.segments, "segment"),
+        plural(published.pages, "page")
+    )
+}
+
+fn module_id(file: &Option<PathBuf>, builtin: &str) -> String {
+    let bytes = file.as_ref().and_then(|file| std::fs::read(file).ok());
+    bytes.map_or_else(|| builtin.to_owned(), |bytes| super::running::id(&bytes))
+}
+
+/// A request for the first route that goes somewhere, as `curl` and as `explain` have it.
+fn commands(config: &Config, dump: &Dump) -> Option<(String, String)> {
+    let mut all = dump
+        .hosts
+        .iter()
+        .flat_map(|host| host.matches.iter().map(move |matched| (host, matched)));
+    let usable = |host: &Host, matched: &Match| {
+        matched.path.value.starts_with('/')
+            && matches!(&*matched.path.kind, "Exact" | "Prefix" | "PathPrefix")
+            && matched
+                .backends
+                .iter()
+                .any(|backend| backend.invalid.is_none())
+            && (host.scope.starts_with("port:") || host.scope.starts_with("ingress"))
+    };
+    let (host, matched) = all.find(|(host, matched)| usable(host, matched))?;
+    let listener: Option<u16> = host
+        .scope
+        .strip_prefix("port:")
+        .and_then(|scope| scope.split('/').next()?.parse().ok());
+    let here = listener.map_or(config.ingress_port, |port| ports::local(config, port));
+    let path = &matched.path.value;
+
+    let name = host.host.as_ref().map(|host| host.replacen('*', "www", 1));
+    let mut options = String::new();
+    if let Some(method) = matched.method.as_ref().filter(|method| *method != "GET") {
+        options += &format!(" -X {}", quote(method));
+    }
+    for header in &matched.headers {
+        options += &format!(
+            " -H {}",
+            quote(&format!("{}: {}", header.name, header.value))
+        );
+    }
+    let host_header = name
+        .as_ref()
+        .map(|name| format!(" -H {}", quote(&format!("Host: {name}"))));
+    let curl = format!(
+        "curl -i{}{options} {}",
+        host_header.unwrap_or_default(),
+        quote(&url(config, here, path))
+    );
+
+    let port = listener
+        .filter(|port| *port != 80)
+        .map(|port| format!(":{port}"));
+    let name = name.unwrap_or_else(|| "example.com".to_owned());
+    let asked = format!("http://{name}{}{path}", port.unwrap_or_default());
+    let mut explain = "silverback explain".to_owned();
+    for path in &config.paths {
+        explain += &format!(" -f {}", quote(&path.display().to_string()));
+    }
+    explain += &format!("{options} {}", quote(&asked));
+    Some((curl, explain))
+}
+
+fn url(config: &Config, port: u16, path: &str) -> String {
+    let ip = match config.bind {
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    format!("http://{ip}:{port}{path}")
+}
+
+/// The word as a shell takes it.
+fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@%+,~".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(quote("a/b.yaml"), "a/b.yaml");
+        assert_eq!(quote("Host: a"), "'Host: a'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
+}
