@@ -1,0 +1,49 @@
+# The commands of a contributor; none of them is needed to build or test (cargo does that).
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything, both .wasm files included
+build:
+    cargo build
+
+# All tests
+test:
+    cargo test --workspace
+
+# What CI checks besides tests
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    python3 .ci/check-crates.py
+
+# Run a set of manifests
+dev PATH="examples/quickstart" *ARGS:
+    cargo run --release -- dev {{ PATH }} {{ ARGS }}
+
+# Where does a request go?
+explain *ARGS:
+    cargo run --release -- explain {{ ARGS }}
+
+# The examples as CI runs them
+examples:
+    cargo build --release
+    python3 .ci/examples.py
+
+# All benchmarks (docs/performance.md)
+bench:
+    cargo bench -p silverback-core --bench lookup
+    cargo bench -p silverback-filter --bench guest
+    cargo bench -p silverback-core --bench commit
+    cargo bench -p silverback-emulator
+    cargo bench -p silverback --bench gateway
+
+# Review changed snapshots (needs cargo-insta)
+golden:
+    cargo insta review
+
+# The whole gate
+ci:
+    .ci/run
