@@ -18,7 +18,12 @@ impl HostName {
     #[must_use]
     pub fn parse(authority: &[u8]) -> Option<Self> {
         let host = strip_port(authority)?;
-        let host = host.strip_suffix(b".").unwrap_or(host);
+        // The root's own dot goes; a second one, or a dot alone, would be an empty label.
+        let host = match host.strip_suffix(b".") {
+            Some(name) if name.is_empty() || name.ends_with(b".") => return None,
+            Some(name) => name,
+            None => host,
+        };
         if host.len() > MAX_HOST {
             return None;
         }
@@ -123,6 +128,8 @@ mod tests {
             ("a port too large", "a:65536", None),
             ("empty label", "a..b", None),
             ("leading dot", ".a", None),
+            ("two dots at the end", "a..", None),
+            ("a dot alone", ".", None),
             ("space", "a b", None),
             ("slash", "a/b", None),
             ("user", "u@a", None),
