@@ -14,7 +14,7 @@
 //! equal paths, the older object as in 6 and 7. Which *host* a rule is for, and that Ingress comes
 //! before HTTPRoute, is decided before any rank is compared (`select`).
 
-use core::cmp::Reverse;
+use core::cmp::{Ordering, Reverse};
 
 use crate::table::model::{PathMatch, RouteMatch};
 
@@ -36,10 +36,17 @@ pub struct Rank<'a> {
     query: Reverse<usize>,
     // No creation time (a manifest that was never applied) counts as the newest.
     created: (bool, i64),
-    namespace: &'a str,
-    name: &'a str,
+    names: FullName<'a>,
     rule: u16,
     index: u16,
+}
+
+/// `{namespace}/{name}`, compared as that text: "a-b/x" comes before "a/x", because `-` and `.`
+/// come before `/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FullName<'a> {
+    namespace: &'a str,
+    name: &'a str,
 }
 
 impl PathRank {
@@ -64,10 +71,37 @@ impl<'a> Rank<'a> {
             headers: Reverse(m.headers.len()),
             query: Reverse(0),
             created: (object.created.is_none(), object.created.unwrap_or_default()),
-            namespace: &object.namespace,
-            name: &object.name,
+            names: FullName {
+                namespace: &object.namespace,
+                name: &object.name,
+            },
             rule: m.rule.index,
             index: m.index,
         }
+    }
+}
+
+// === impl FullName ===
+
+impl<'a> FullName<'a> {
+    fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
+        let namespace = self.namespace.bytes().chain([b'/']);
+        namespace.chain(self.name.bytes())
+    }
+}
+
+impl Ord for FullName<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // In almost every table one namespace is compared with itself.
+        if self.namespace == other.namespace {
+            return self.name.cmp(other.name);
+        }
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for FullName<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
