@@ -1,0 +1,6 @@
+//! Table, routing and shared data of the core: rules as named rows, an oracle, hostile bytes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod against_oracle;
