@@ -30,8 +30,8 @@ const CONNECTIONS: [usize; 3] = [1, 16, 128];
 const ROUNDS: usize = 5;
 
 fn main() {
-    let seconds = std::env::args().filter_map(|arg| arg.parse::<f64>().ok());
-    let time = Duration::from_secs_f64(seconds.last().unwrap_or(1.0));
+    let mut seconds = std::env::args().filter_map(|arg| arg.parse::<f64>().ok());
+    let time = Duration::from_secs_f64(seconds.next_back().unwrap_or(1.0));
     let backend = load::backend();
     let plain = plain::start(backend);
     let (gateway, addr) = gateway(backend);
