@@ -225,6 +225,11 @@ pub struct ExplainArgs {
           action = ArgAction::Append, conflicts_with = "requests")]
     pub header: Vec<String>,
 
+    /// Answer as `silverback dev` would: an echo for Services of the files without endpoints.
+    #[cfg(feature = "dev")]
+    #[arg(long, env = "SILVERBACK_ECHO")]
+    pub echo: bool,
+
     /// Many requests, one a line as JSON; `-` for the standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub requests: Option<PathBuf>,

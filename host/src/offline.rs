@@ -2,6 +2,7 @@
 //! begin with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
@@ -25,9 +26,21 @@ pub struct Offline {
 impl Offline {
     /// Translates these manifests with the built-in translator and these options of it.
     pub fn new(set: &ManifestSet, options: &str) -> Result<Self, SessionError> {
+        Self::with(set, options, &[])
+    }
+
+    /// The same with more objects, which are in no file.
+    pub fn with(
+        set: &ManifestSet,
+        options: &str,
+        more: &[(ObjectKey, Arc<[u8]>)],
+    ) -> Result<Self, SessionError> {
         let module = builtin()?;
         let mut session = Session::start(module, Limits::default(), options)?;
         let objects = set.objects();
+        for (key, json) in more {
+            session.apply(key, json)?;
+        }
         let mut problems = set.problems();
         let mut ignored = Vec::new();
         for (key, object) in &objects {

@@ -20,6 +20,7 @@ mod watch;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
@@ -28,9 +29,12 @@ use anyhow::Context;
 use self::config::Config;
 use self::event::Event;
 use self::running::Running;
+use self::stubs::Addresses;
 use self::watch::Watched;
 use super::Failure;
 use crate::args::DevArgs;
+use crate::manifests::ManifestSet;
+use crate::object::ObjectKey;
 
 pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
@@ -72,6 +76,15 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     finish(running)
 }
 
+/// The endpoints that the echo has for Services of these files that have none.
+pub(super) fn echoes(set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)> {
+    let mut objects = stubs::of(set);
+    stubs::add(&mut objects, &[], true, &mut Addresses::default());
+    let files = set.objects();
+    objects.retain(|key, _| !files.contains_key(key));
+    objects.into_iter().collect()
+}
+
 /// Handles events until the end.
 fn follow(
     running: &mut Running,
@@ -83,9 +96,10 @@ fn follow(
         let result = match event {
             Event::Stop => break,
             Event::Request(line) => writeln!(anstream::stdout(), "{line}").map_err(Failure::from),
-            Event::Manifests(since) => running
-                .reload(since)
-                .and_then(|effect| Ok(show::effect(&mut anstream::stdout().lock(), &effect)?)),
+            Event::Manifests(since) => running.reload(since).and_then(|effect| {
+                let mut out = anstream::stdout().lock();
+                Ok(show::effect(&mut out, &running.config, &effect)?)
+            }),
             Event::Filter => replace(watched.filter.as_deref(), |path| {
                 let id = running.replace_filter(path)?;
                 let took = begun.elapsed();

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::json;
 
 use super::{Failure, request};
 use crate::args::{ExplainArgs, ExplainOutput};
-use crate::manifests::STDIN;
+use crate::manifests::{ManifestSet, STDIN};
+use crate::object::ObjectKey;
 use crate::offline::Offline;
 use crate::render;
 use crate::translator::SessionError;
@@ -28,13 +30,29 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
         )));
     }
     let set = super::load(&args.manifests)?;
-    let mut offline = Offline::new(&set, &args.manifests.classes.options())?;
+    let more = stubs(args, &set);
+    let mut offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
     render::input(&offline, verbose)?;
     match (&args.url, &args.requests) {
         (_, Some(requests)) => many(args, &mut offline, requests),
         (Some(url), None) => one(args, &mut offline, url),
         (None, None) => Err(Failure::usage(anyhow::anyhow!("no URL given"))),
     }
+}
+
+/// What `dev` would add to the objects of the files.
+#[cfg(feature = "dev")]
+fn stubs(args: &ExplainArgs, set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)> {
+    if args.echo {
+        super::dev::echoes(set)
+    } else {
+        Vec::new()
+    }
+}
+
+#[cfg(not(feature = "dev"))]
+fn stubs(_args: &ExplainArgs, _set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)> {
+    Vec::new()
 }
 
 fn one(args: &ExplainArgs, offline: &mut Offline, url: &str) -> Result<ExitCode, Failure> {

@@ -41,6 +41,8 @@ pub(super) enum ConfigError {
     Backend(String),
     #[error("--backend {0}: cannot resolve {1}: {2}")]
     Resolve(String, String, String),
+    #[error("--{0}-wasm: there is no file {1}")]
+    Module(&'static str, String),
     #[error("--zone-size {0}: not a size (hint: 64m)")]
     ZoneSize(String),
 }
@@ -52,6 +54,15 @@ const MIN_ZONE: usize = 1 << 20;
 
 impl Config {
     pub(super) fn new(args: &DevArgs, verbose: u8) -> Result<Self, ConfigError> {
+        let modules = [
+            ("filter", &args.filter_wasm),
+            ("translator", &args.translator_wasm),
+        ];
+        for (name, path) in modules {
+            if let Some(path) = path.as_ref().filter(|path| !path.is_file()) {
+                return Err(ConfigError::Module(name, path.display().to_string()));
+            }
+        }
         let backends = args.backend.iter().map(|text| backend(text));
         Ok(Self {
             paths: args.paths.clone(),

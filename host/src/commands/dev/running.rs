@@ -65,6 +65,10 @@ pub(super) struct Effect {
     pub(super) problems: Vec<Problem>,
     /// Substitutions that were not there before.
     pub(super) substitutions: Vec<Substitution>,
+    /// Ports that are new or serve something else.
+    pub(super) ports: Ports,
+    /// Ports that are closed.
+    pub(super) closed: Vec<u16>,
     /// Anything else that did not work.
     pub(super) errors: Vec<String>,
 }
@@ -179,11 +183,7 @@ impl Running {
 
     fn change(&mut self, set: ManifestSet, since: Instant) -> Result<Effect, Failure> {
         let begun = Instant::now();
-        let mut objects: Objects = set
-            .objects()
-            .into_iter()
-            .map(|(key, object)| (key, Arc::clone(&object.json)))
-            .collect();
+        let mut objects = stubs::of(&set);
         let Stubs {
             substitutions,
             echoes,
@@ -208,9 +208,14 @@ impl Running {
         let new = new.collect();
         self.substitutions = substitutions;
         let mut errors = Vec::new();
-        if published.is_some() || self.ports.is_empty() {
+        let before = self.ports.clone();
+        if published.is_some() || before.is_empty() {
             self.show(&mut errors)?;
         }
+        let mut ports = self.ports.clone();
+        ports.retain(|number, port| before.get(number) != Some(port));
+        let mut closed: Vec<u16> = before.keys().copied().collect();
+        closed.retain(|number| !self.ports.contains_key(number));
         Ok(Effect {
             objects: changed,
             published,
@@ -218,6 +223,8 @@ impl Running {
             work,
             problems: self.look_for_problems(),
             substitutions: new,
+            ports,
+            closed,
             errors,
         })
     }

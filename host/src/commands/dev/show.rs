@@ -7,10 +7,10 @@ use std::time::Duration;
 use silverback_core::table::store::publish::Published;
 
 use super::config::Config;
-use super::ports;
+use super::ports::{self, Ports};
 use super::running::{Effect, Running};
 use super::stubs::Substitution;
-use crate::dump::{Dump, Host, Match};
+use crate::dump::{Host, Match};
 use crate::object::ObjectKey;
 use crate::problem::Problem;
 use crate::render::{self, Grid, plural, style};
@@ -41,8 +41,9 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
             "not strict"
         },
     )?;
-    listeners(out, running)?;
-
+    heading(out, "Listening")?;
+    listeners(out, config, &running.ports)?;
+    writeln!(out)?;
     heading(out, "Routes")?;
     render::routes(out, &running.dump, ROWS)?;
     if !running.substitutions.is_empty() {
@@ -71,7 +72,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
             plural(running.ignored.len(), "object")
         )?;
     }
-    if let Some((curl, explain)) = commands(config, &running.dump) {
+    if let Some((curl, explain)) = commands(config, running) {
         let command = style::COMMAND;
         writeln!(out)?;
         heading(out, "Try")?;
@@ -92,7 +93,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
 }
 
 /// One line for a change; problems and errors below it.
-pub(super) fn effect(out: &mut dyn Write, effect: &Effect) -> io::Result<()> {
+pub(super) fn effect(out: &mut dyn Write, config: &Config, effect: &Effect) -> io::Result<()> {
     let dim = style::DIM;
     if !effect.objects.is_empty() {
         write!(out, "{}", named(&effect.objects))?;
@@ -111,6 +112,10 @@ pub(super) fn effect(out: &mut dyn Write, effect: &Effect) -> io::Result<()> {
     for substitution in effect.substitutions.iter().take(SUBSTITUTIONS) {
         self::substitution(out, substitution)?;
     }
+    for port in &effect.closed {
+        writeln!(out, "port {port} is closed")?;
+    }
+    listeners(out, config, &effect.ports)?;
     problems(out, &effect.problems)?;
     for error in &effect.errors {
         self::error(out, error)?;
@@ -144,21 +149,18 @@ pub(super) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
     writeln!(out, "{style}error{style:#}: {error}")
 }
 
-fn listeners(out: &mut dyn Write, running: &Running) -> io::Result<()> {
-    heading(out, "Listening")?;
+fn listeners(out: &mut dyn Write, config: &Config, ports: &Ports) -> io::Result<()> {
     let mut grid = Grid::new(&["", "", ""]);
-    for (number, port) in &running.ports {
+    for (number, port) in ports {
         let mut serves = Vec::new();
         if port.ingress {
             serves.push("Ingress".to_owned());
         }
         if let Some(listener) = port.listener {
-            serves.push(format!(
-                "Gateway port {listener}: {}",
-                port.gateways.join(", ")
-            ));
+            let gateways = port.gateways.join(", ");
+            serves.push(format!("Gateway port {listener}: {gateways}"));
         }
-        let url = url(&running.config, *number, "");
+        let url = url(config, *number, "");
         let note = if port.tls {
             "not served: no TLS yet".to_owned()
         } else {
@@ -166,8 +168,7 @@ fn listeners(out: &mut dyn Write, running: &Running) -> io::Result<()> {
         };
         grid.row([url, serves.join("; "), note]);
     }
-    grid.write(out)?;
-    writeln!(out)
+    grid.write(out)
 }
 
 fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
@@ -231,8 +232,9 @@ fn module_id(file: &Option<PathBuf>, builtin: &str) -> String {
 }
 
 /// A request for the first route that goes somewhere, as `curl` and as `explain` have it.
-fn commands(config: &Config, dump: &Dump) -> Option<(String, String)> {
-    let mut all = dump
+fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
+    let mut all = running
+        .dump
         .hosts
         .iter()
         .flat_map(|host| host.matches.iter().map(move |matched| (host, matched)));
@@ -281,6 +283,10 @@ fn commands(config: &Config, dump: &Dump) -> Option<(String, String)> {
     let mut explain = "silverback explain".to_owned();
     for path in &config.paths {
         explain += &format!(" -f {}", quote(&path.display().to_string()));
+    }
+    let echo = |substitution: &Substitution| matches!(substitution, Substitution::Echo { .. });
+    if running.substitutions.iter().any(echo) {
+        explain += " --echo";
     }
     explain += &format!("{options} {}", quote(&asked));
     Some((curl, explain))

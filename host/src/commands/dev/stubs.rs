@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::config::Backend;
 use crate::gateway::{EchoIdentity, EchoRegistry};
+use crate::manifests::ManifestSet;
 use crate::object::ObjectKey;
 
 /// The label that names a slice's Service.
@@ -55,6 +56,14 @@ pub(super) struct Addresses(BTreeMap<ServiceName, Ipv4Addr>);
 struct Service {
     /// Name, number.
     ports: Vec<(String, u16)>,
+}
+
+/// The objects of the files.
+pub(super) fn of(set: &ManifestSet) -> Objects {
+    let objects = set.objects().into_iter();
+    objects
+        .map(|(key, object)| (key, Arc::clone(&object.json)))
+        .collect()
 }
 
 /// Adds the stubs to the objects of the files.

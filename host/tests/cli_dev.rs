@@ -1,0 +1,244 @@
+//! `silverback dev` as people run it: the real binary, real sockets, real file changes.
+#![cfg(feature = "dev")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+const MANIFESTS: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec:
+  rules:
+  - host: shop.example.com
+    http:
+      paths:
+      - {path: /cart, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+";
+
+/// A running `silverback dev`; it is ended with the test.
+struct Dev {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    port: u16,
+    seen: String,
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn command(root: &Path, port: u16, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_silverback"));
+    command
+        .arg("dev")
+        .arg(root)
+        .args(["--ingress-port", &port.to_string(), "--workers", "1"])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Dev {
+    fn start(root: &Path, args: &[&str]) -> Self {
+        let port = free_port();
+        let mut child = command(root, port, args).spawn().expect("started");
+        let out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut dev = Self {
+            child,
+            out,
+            port,
+            seen: String::new(),
+        };
+        dev.wait_for("ready after");
+        dev
+    }
+
+    /// Reads lines up to one with this text. The output ends when the process does, so this ends
+    /// too.
+    fn wait_for(&mut self, text: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let read = self.out.read_line(&mut line).expect("readable");
+            assert!(read > 0, "no `{text}` in:\n{}", self.seen);
+            self.seen += &line;
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn get(&self, host: &str, path: &str) -> String {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn directory() -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a directory");
+    fs::write(root.path().join("shop.yaml"), MANIFESTS).expect("written");
+    root
+}
+
+#[test]
+fn requests_are_proxied_and_changes_follow() {
+    let root = directory();
+    let mut dev = Dev::start(root.path(), &[]);
+    assert!(
+        dev.seen
+            .contains("shop/web has no endpoints: an echo answers"),
+        "{}",
+        dev.seen
+    );
+    assert!(
+        dev.seen.contains("curl -i -H 'Host: shop.example.com'"),
+        "{}",
+        dev.seen
+    );
+    let answer = dev.get("shop.example.com", "/cart/1");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("x-silverback-echo: 1"), "{answer}");
+    assert!(answer.contains(r#""service":"web""#), "{answer}");
+    assert!(
+        dev.get("shop.example.com", "/other")
+            .starts_with("HTTP/1.1 404")
+    );
+
+    let changed = MANIFESTS.replace("/cart", "/other");
+    fs::write(root.path().join("shop.yaml"), changed).expect("written");
+    let line = dev.wait_for("in effect after");
+    assert!(line.starts_with("~ Ingress shop/shop"), "{line}");
+    assert!(
+        dev.get("shop.example.com", "/other")
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        dev.get("shop.example.com", "/cart")
+            .starts_with("HTTP/1.1 404")
+    );
+
+    // A broken file changes nothing but what is said.
+    fs::write(root.path().join("shop.yaml"), "a: [").expect("written");
+    dev.wait_for("Unparsable");
+    assert!(
+        dev.get("shop.example.com", "/other")
+            .starts_with("HTTP/1.1 200")
+    );
+
+    fs::write(root.path().join("shop.yaml"), "").expect("written");
+    let line = dev.wait_for("in effect after");
+    assert!(line.contains("- Ingress shop/shop"), "{line}");
+    assert!(
+        dev.get("shop.example.com", "/other")
+            .starts_with("HTTP/1.1 404")
+    );
+}
+
+#[test]
+fn service_can_be_something_that_runs() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = upstream.local_addr().expect("an address");
+    let root = directory();
+    let dev = Dev::start(
+        root.path(),
+        &["--backend", &format!("shop/web:80={address}")],
+    );
+    assert!(
+        dev.seen.contains(&format!("shop/web:80 is {address}")),
+        "{}",
+        dev.seen
+    );
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = upstream.accept().expect("a connection");
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).expect("a request");
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nmine")
+            .expect("sent");
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    let answer = dev.get("shop.example.com", "/cart");
+    assert!(answer.ends_with("mine"), "{answer}");
+    let request = server.join().expect("served");
+    assert!(request.starts_with("GET /cart HTTP/1.1"), "{request}");
+}
+
+#[test]
+fn without_the_echo_there_is_nobody() {
+    let root = directory();
+    let dev = Dev::start(root.path(), &["--no-echo"]);
+    let answer = dev.get("shop.example.com", "/cart");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+}
+
+#[test]
+fn busy_port_names_port_and_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let output = command(directory().path(), port, &[])
+        .output()
+        .expect("ended");
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains(&format!("port {port} is in use")), "{err}");
+    assert!(err.contains("--ingress-port"), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_well() {
+    let root = directory();
+    let mut dev = Dev::start(root.path(), &[]);
+    let pid = dev.child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(sent.expect("kill").success());
+    assert_eq!(dev.child.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn wrong_flags_end_with_2() {
+    for args in [
+        &["--backend", "x"][..],
+        &["--zone-size", "many"],
+        &["--filter-wasm", "/does/not/exist"],
+    ] {
+        let root = directory();
+        let output = command(root.path(), free_port(), args)
+            .output()
+            .expect("ended");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {err}");
+    }
+}

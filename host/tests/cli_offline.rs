@@ -1,0 +1,210 @@
+//! `explain`, `translate` and `validate` as people run them.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart");
+
+fn silverback(args: &[&str], stdin: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_silverback"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut input = child.stdin.take().expect("a pipe");
+    // Who does not read its input may be gone already.
+    let _ = input.write_all(stdin.as_bytes());
+    drop(input);
+    child.wait_with_output().expect("ended")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = out(output);
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+/// Files in a directory that the command runs in, so that messages have the same names everywhere.
+fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        fs::write(root.path().join(name), text).expect("written");
+    }
+    root
+}
+
+fn text_below(root: &Path, text: &str) -> String {
+    text.replace(&root.display().to_string(), "ROOT")
+}
+
+#[test]
+fn explain_answers_and_a_404_is_an_answer() {
+    let found = silverback(
+        &[
+            "explain",
+            "-f",
+            QUICKSTART,
+            "--echo",
+            "http://api.example.com/v1/x",
+            "-H",
+            "x-canary: always",
+            "-o",
+            "json",
+        ],
+        "",
+    );
+    assert_eq!(found.status.code(), Some(0), "{}", err(&found));
+    let answer = &lines(&found)[0];
+    assert_eq!(answer["schemaVersion"], 1);
+    assert_eq!(answer["outcome"], "route");
+    assert_eq!(answer["route"]["name"], "api");
+    assert_eq!(answer["backends"][0]["name"], "cart");
+
+    let missing = silverback(
+        &[
+            "explain",
+            "--manifests",
+            QUICKSTART,
+            "http://nowhere.example.com/",
+        ],
+        "",
+    );
+    assert_eq!(missing.status.code(), Some(0), "{}", err(&missing));
+    assert!(
+        out(&missing).contains("no route matches: 404"),
+        "{}",
+        out(&missing)
+    );
+}
+
+#[test]
+fn many_requests_are_answered_in_order() {
+    let requests = "{\"host\":\"shop.example.com\",\"path\":\"/cart\"}\n\n{\"host\":7}\nnot json\n{\"host\":\"x\"}\n";
+    let output = silverback(
+        &[
+            "explain",
+            "-f",
+            QUICKSTART,
+            "--echo",
+            "--requests",
+            "-",
+            "-o",
+            "jsonl",
+        ],
+        requests,
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    let answers = lines(&output);
+    let outcomes: Vec<_> = answers
+        .iter()
+        .map(|answer| answer["outcome"].as_str())
+        .collect();
+    assert_eq!(outcomes, [Some("route"), None, None, Some("not_found")]);
+    assert_eq!(answers[1]["error"]["line"], 3);
+}
+
+#[test]
+fn manifests_can_come_from_the_standard_input() {
+    let json = r#"{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"a"},
+        "spec":{"rules":[{"host":"a.com","http":{"paths":[
+          {"path":"/","pathType":"Prefix","backend":{"service":{"name":"s","port":{"number":80}}}}]}}]}}"#;
+    let output = silverback(&["translate", "-f", "-", "-o", "json"], json);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(lines(&output)[0]["hosts"][0]["host"], "a.com");
+}
+
+#[test]
+fn wrong_command_lines_end_with_2() {
+    for args in [
+        &["explain", "http://a.com/"][..],
+        &["explain", "-f", QUICKSTART],
+        &["explain", "-f", QUICKSTART, "ftp://a.com/"],
+        &["explain", "-f", QUICKSTART, "-H", "x", "http://a.com/"],
+        &["explain", "-f", QUICKSTART, "--requests", "/does/not/exist"],
+        &["explain", "-f", "-", "--requests", "-"],
+        &["validate", "-f", "/does/not/exist"],
+        &["nonsense"],
+    ] {
+        let output = silverback(args, "");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", err(&output));
+        assert_eq!(out(&output), "", "{args:?}");
+    }
+    let output = silverback(&["validate", "-f", "/does/not/exist"], "");
+    insta::assert_snapshot!(err(&output));
+}
+
+#[test]
+fn validate_shows_where() {
+    let root = files(&[
+        (
+            "broken.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n   x: b\n---\na: 1\n",
+        ),
+        (
+            "dup.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
+        ),
+        (
+            "more.json",
+            "{\"kind\": \"X\", \"apiVersion\": \"v1\"}\n{]\n",
+        ),
+        (
+            "other.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n",
+        ),
+    ]);
+    let path = root.path().to_str().expect("UTF-8");
+    let output = silverback(&["validate", "-f", path, "-v"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        !out(&output).contains('\u{1b}'),
+        "colours without a terminal"
+    );
+    insta::assert_snapshot!(text_below(root.path(), &out(&output)));
+
+    let output = silverback(&["validate", "-f", path, "-o", "json"], "");
+    let report = &lines(&output)[0];
+    assert_eq!(report["schemaVersion"], 1);
+    let problem = &report["problems"][0];
+    assert_eq!(problem["code"], "Unparsable");
+    assert_eq!(problem["severity"], "error");
+    assert_eq!(problem["source"]["line"], 5);
+}
+
+#[test]
+fn warnings_fail_only_if_denied() {
+    let root = files(&[("a.yaml", "a: 1\n")]);
+    let path = root.path().to_str().expect("UTF-8");
+    assert_eq!(
+        silverback(&["validate", "-f", path], "").status.code(),
+        Some(0)
+    );
+    let denied = silverback(&["validate", "-f", path, "--deny-warnings"], "");
+    assert_eq!(denied.status.code(), Some(1));
+}
+
+#[test]
+fn quickstart_is_valid() {
+    let output = silverback(&["validate", "-f", QUICKSTART, "--deny-warnings"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert_eq!(
+        out(&output),
+        "0 errors, 0 warnings in 7 objects of 3 files\n"
+    );
+}
