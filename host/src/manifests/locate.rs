@@ -94,11 +94,12 @@ fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<((u32, u32), &'n Node, 
         .filter(|(_, char)| matches!(char, '.' | '['))
         .map(|(index, _)| index)
         .chain([path.len()]);
-    ends.filter_map(|end| {
+    let mut ends: Vec<_> = ends.collect();
+    ends.reverse();
+    ends.into_iter().find_map(|end| {
         let (at, value) = entry(node, &path[..end])?;
         Some((at, value, &path[end..]))
     })
-    .last()
 }
 
 /// An entry of a mapping. A scalar is pointed to itself; a mapping or a list starts on another
