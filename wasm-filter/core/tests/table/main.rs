@@ -4,3 +4,8 @@
 mod support;
 
 mod against_oracle;
+mod route_balance;
+mod route_host;
+mod route_match;
+mod route_path;
+mod sketch;

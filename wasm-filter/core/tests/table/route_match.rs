@@ -1,0 +1,219 @@
+//! Methods, headers, and what decides between two matches that both fit.
+
+use std::sync::Arc;
+
+use silverback_core::contract::request::RequestInfo;
+use silverback_core::route::answer::{Scratch, answer};
+use silverback_core::route::balance::Spin;
+use silverback_core::route::select::Entry;
+use silverback_core::table::model::{RouteKind, RouteMatch, Scope};
+
+use crate::sketch::{Sketch, get, header, host, matching};
+use crate::support::built::AskHeaders;
+
+fn scope() -> Scope {
+    Scope::Listener {
+        port: 80,
+        hostname: host(""),
+    }
+}
+
+fn route(name: &str, path: &str, change: impl FnOnce(&mut RouteMatch)) -> RouteMatch {
+    let mut m = matching(RouteKind::HttpRoute, name, path);
+    change(&mut m);
+    m
+}
+
+/// Changes the object of a match.
+fn object(m: &mut RouteMatch, namespace: &str, created: Option<i64>) {
+    let rule = Arc::make_mut(&mut m.rule);
+    let object = Arc::make_mut(&mut rule.object);
+    object.namespace = namespace.into();
+    object.created = created;
+}
+
+fn table(matches: Vec<RouteMatch>) -> Sketch {
+    let table = Sketch::default().listener("");
+    matches
+        .into_iter()
+        .fold(table, |table, m| table.add(scope(), "", m))
+}
+
+#[test]
+fn methods_and_headers_all_have_to_fit() {
+    let table = table(vec![
+        route("post", "/", |m| m.method = Some("POST".into())),
+        route("both", "/h", |m| {
+            m.headers = vec![header("x-a", "1"), header("x-b", "2")];
+        }),
+    ]);
+    for (name, method, headers, path, expected) in [
+        ("another method", "GET", vec![], "/", "404"),
+        ("the method", "POST", vec![], "/", "post"),
+        ("its case counts", "post", vec![], "/", "404"),
+        ("one header of two", "GET", vec![("x-a", "1")], "/h", "404"),
+        (
+            "both",
+            "GET",
+            vec![("x-a", "1"), ("x-b", "2")],
+            "/h",
+            "both",
+        ),
+        (
+            "names in any case",
+            "GET",
+            vec![("X-A", "1"), ("X-b", "2")],
+            "/h",
+            "both",
+        ),
+        (
+            "another value",
+            "GET",
+            vec![("x-a", "1"), ("x-b", "3")],
+            "/h",
+            "404",
+        ),
+        (
+            "a part of the value",
+            "GET",
+            vec![("x-a", "1"), ("x-b", "22")],
+            "/h",
+            "404",
+        ),
+        (
+            "the first value",
+            "GET",
+            vec![("x-a", "1"), ("x-b", "2"), ("x-b", "3")],
+            "/h",
+            "both",
+        ),
+        (
+            "not a later one",
+            "GET",
+            vec![("x-a", "1"), ("x-b", "3"), ("x-b", "2")],
+            "/h",
+            "404",
+        ),
+        (
+            "a shorter path where the headers fail",
+            "POST",
+            vec![],
+            "/h",
+            "post",
+        ),
+    ] {
+        let mut ask = get("a", path);
+        ask.method = method.into();
+        ask.headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(table.which(&ask), expected, "{name}");
+    }
+}
+
+#[test]
+fn each_step_of_the_precedence_decides_where_all_before_it_are_equal() {
+    let two = || vec![header("x-a", "1"), header("x-b", "1")];
+    for (name, better, worse) in [
+        (
+            "1. an exact path before a prefix with method and headers",
+            route("w", "=/p", |_| ()),
+            route("l", "/p", |m| {
+                (m.method, m.headers) = (Some("GET".into()), two())
+            }),
+        ),
+        (
+            "2. the longer prefix before method and headers",
+            route("w", "/p", |_| ()),
+            route("l", "/", |m| {
+                (m.method, m.headers) = (Some("GET".into()), two())
+            }),
+        ),
+        (
+            "3. a method before more headers",
+            route("w", "/p", |m| m.method = Some("GET".into())),
+            route("l", "/p", |m| m.headers = two()),
+        ),
+        (
+            "4. more headers before an older object",
+            route("w", "/p", |m| m.headers = two()),
+            route("l", "/p", |m| {
+                m.headers = vec![header("x-a", "1")];
+                object(m, "ns", Some(0));
+            }),
+        ),
+        (
+            "6. the older object before the alphabet",
+            route("w", "/p", |m| object(m, "ns", Some(1))),
+            route("l", "/p", |m| object(m, "a", Some(2))),
+        ),
+        (
+            "6. a known time before an unknown one",
+            route("w", "/p", |m| object(m, "ns", Some(i64::MAX - 1))),
+            route("l", "/p", |m| object(m, "a", None)),
+        ),
+        (
+            "7. the namespace in the alphabet",
+            route("w", "/p", |m| object(m, "a", None)),
+            route("l", "/p", |m| object(m, "b", None)),
+        ),
+        (
+            "7. the text namespace/name: `-` comes before `/`",
+            route("w", "/p", |m| object(m, "a-b", None)),
+            route("l", "/p", |m| object(m, "a", None)),
+        ),
+        (
+            "7. the name in the alphabet",
+            route("w-a", "/p", |_| ()),
+            route("w-b", "/p", |_| ()),
+        ),
+    ] {
+        let winner = better.rule.object.name.to_string();
+        let mut ask = get("a", "/p");
+        ask.headers = vec![("x-a".into(), b"1".to_vec()), ("x-b".into(), b"1".to_vec())];
+        for matches in [vec![better.clone(), worse.clone()], vec![worse, better]] {
+            let only_loser = table(vec![matches[0].clone()]);
+            assert_ne!(only_loser.which(&ask), "404", "{name}: each fits by itself");
+            assert_eq!(table(matches).which(&ask), winner, "{name}");
+        }
+    }
+}
+
+#[test]
+fn within_an_object_the_first_rule_and_its_first_match_win() {
+    let at = |rule: u16, index: u16, path: &str| {
+        route("r", path, |m| {
+            Arc::make_mut(&mut m.rule).index = rule;
+            m.index = index;
+        })
+    };
+    let table = table(vec![at(1, 0, "/p"), at(0, 1, "/p"), at(0, 0, "/p")]);
+    let seen = format!("{:?}", table.built().answer(&get("a", "/p"), 1));
+    assert!(seen.contains("httproute.ns.r.0.0"), "{seen}");
+}
+
+#[test]
+fn headers_are_asked_only_where_a_candidate_asks_for_them() {
+    let table = table(vec![
+        route("plain", "/plain", |_| ()),
+        route("head", "/head", |m| m.headers = vec![header("x-a", "1")]),
+    ])
+    .built();
+    for (path, expected) in [("/plain", 0), ("/other", 0), ("/head", 1)] {
+        let ask = get("a", path);
+        let headers = AskHeaders::new(&ask);
+        let info = RequestInfo {
+            path: &ask.target,
+            method: b"GET",
+            ..RequestInfo::default()
+        };
+        let entry = Entry {
+            ingress: true,
+            listener: Some(80),
+        };
+        let mut scratch = Scratch::default();
+        answer(&table, 1, entry, &info, &headers, Spin(1), &mut scratch).expect("answered");
+        assert_eq!(headers.asked.get(), expected, "{path}");
+    }
+}
