@@ -206,7 +206,7 @@ impl Translator {
         let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
         self.deps.replace(id, &old.deps, &new.deps);
         for (key, matches) in &new.hosts {
-            let before = old.hosts.get(key);
+            let before = old.of_host(key);
             if before.is_none() {
                 self.hosts.add(key, id);
             }
@@ -214,7 +214,8 @@ impl Translator {
                 work.hosts.insert(key.clone());
             }
         }
-        for key in old.hosts.keys().filter(|key| !new.hosts.contains_key(*key)) {
+        let keys = old.hosts.iter().map(|(key, _)| key);
+        for key in keys.filter(|key| new.of_host(key).is_none()) {
             self.hosts.remove(key, id);
             work.hosts.insert(key.clone());
         }

@@ -40,7 +40,7 @@ impl Hosts {
     ) -> Vec<RouteMatch> {
         let mut all: Vec<(&Id, &RouteMatch)> = Vec::new();
         for (_, id) in of_host(&self.contributors, key) {
-            let matches = compiled.get(id).and_then(|c| c.hosts.get(key));
+            let matches = compiled.get(id).and_then(|c| c.of_host(key));
             all.extend(matches.into_iter().flat_map(|m| m.iter()).map(|m| (id, m)));
         }
         let mut lost = lost(key, &all);
