@@ -138,8 +138,8 @@ fn requests_are_proxied_and_changes_follow() {
 
     let changed = MANIFESTS.replace("/cart", "/other");
     fs::write(root.path().join("shop.yaml"), changed).expect("written");
-    let line = dev.wait_for("in effect after");
-    assert!(line.starts_with("~ Ingress shop/shop"), "{line}");
+    let line = dev.wait_for("~ Ingress shop/shop");
+    assert!(line.contains("in effect after"), "{line}");
     assert!(
         dev.get("shop.example.com", "/other")
             .starts_with("HTTP/1.1 200")
@@ -158,8 +158,8 @@ fn requests_are_proxied_and_changes_follow() {
     );
 
     fs::write(root.path().join("shop.yaml"), "").expect("written");
-    let line = dev.wait_for("in effect after");
-    assert!(line.contains("- Ingress shop/shop"), "{line}");
+    let line = dev.wait_for("- Ingress shop/shop");
+    assert!(line.contains("in effect after"), "{line}");
     assert!(
         dev.get("shop.example.com", "/other")
             .starts_with("HTTP/1.1 404")
@@ -193,6 +193,49 @@ fn service_can_be_something_that_runs() {
     assert!(answer.ends_with("mine"), "{answer}");
     let request = server.join().expect("served");
     assert!(request.starts_with("GET /cart HTTP/1.1"), "{request}");
+}
+
+#[test]
+fn modules_are_replaced_while_it_runs() {
+    let root = directory();
+    let modules = tempfile::tempdir().expect("a directory");
+    let filter = modules.path().join("silverback.wasm");
+    let translator = modules.path().join("translator.wasm");
+    fs::write(&filter, silverback_guests::FILTER_WASM).expect("written");
+    fs::write(&translator, silverback_guests::TRANSLATOR_WASM).expect("written");
+    let path = |path: &Path| path.display().to_string();
+    let (filter_path, translator_path) = (path(&filter), path(&translator));
+    let mut dev = Dev::start(
+        root.path(),
+        &[
+            "--filter-wasm",
+            &filter_path,
+            "--translator-wasm",
+            &translator_path,
+        ],
+    );
+    // An empty custom section named x: other bytes, the same code.
+    let other = |wasm: &[u8]| [wasm, &[0, 2, 1, b'x']].concat();
+    for (file, wasm) in [
+        (&filter, silverback_guests::FILTER_WASM),
+        (&translator, silverback_guests::TRANSLATOR_WASM),
+    ] {
+        // As a linker does it: written elsewhere, then moved.
+        let temporary = modules.path().join("new");
+        fs::write(&temporary, other(wasm)).expect("written");
+        fs::rename(&temporary, file).expect("moved");
+        let name = file
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let line = dev.wait_for(&name);
+        assert!(line.contains("in effect after"), "{line}");
+        assert!(
+            dev.get("shop.example.com", "/cart")
+                .starts_with("HTTP/1.1 200")
+        );
+    }
 }
 
 #[test]
