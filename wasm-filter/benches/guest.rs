@@ -1,12 +1,13 @@
 //! `cargo bench -p silverback-filter --bench guest`: one lookup inside the wasm sandbox, compiled
-//! as silverback.wasm is (profile `wasm`) and run by wasmtime.
+//! as silverback.wasm is (profile `wasm`) and run by wasmtime. Beside the times it prints the fuel of
+//! a lookup, about one unit a wasm instruction, which is the same on every machine however busy.
 #![allow(missing_docs, reason = "a bench has no readers of its documentation")]
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use wasmtime::{Engine, Linker, Module, Store, TypedFunc};
+use wasmtime::{Config, Engine, Linker, Module, Store, TypedFunc};
 
 const LOOKUPS: u32 = 200_000;
 const ROUNDS: usize = 9;
@@ -19,10 +20,15 @@ struct Guest {
 
 fn main() {
     let engine = Engine::default();
-    let module = Module::from_file(&engine, build()).expect("the guest compiles");
+    let file = build();
+    let module = Module::from_file(&engine, &file).expect("the guest compiles");
+    let counting = Engine::new(Config::new().consume_fuel(true)).expect("engine");
+    let counted = Module::from_file(&counting, &file).expect("the guest compiles");
     println!("one lookup inside the guest, ns: minimum and median of {ROUNDS} rounds");
-    println!("| shape | routes | bytes a route | hit min | hit median | miss min | miss median |");
-    println!("|-|-|-|-|-|-|-|");
+    println!(
+        "| shape | routes | bytes a route | hit min | hit median | hit fuel | miss min | miss median | miss fuel |"
+    );
+    println!("|-|-|-|-|-|-|-|-|-|");
     for (shape, name) in [
         (0, "10,000 hosts"),
         (1, "one host"),
@@ -36,13 +42,21 @@ fn main() {
                 .expect("setup");
             let hit = guest.time(true);
             let miss = guest.time(false);
+            let mut guest = Guest::new(&counting, &counted);
+            guest.store.set_fuel(u64::MAX).expect("fuel");
+            guest
+                .setup
+                .call(&mut guest.store, (shape, routes))
+                .expect("setup");
             println!(
-                "| {name} | {routes} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} |",
+                "| {name} | {routes} | {:.1} | {:.0} | {:.0} | {} | {:.0} | {:.0} | {} |",
                 bytes as f64 / f64::from(routes),
                 hit.0,
                 hit.1,
+                guest.fuel(true),
                 miss.0,
-                miss.1
+                miss.1,
+                guest.fuel(false)
             );
         }
     }
@@ -74,6 +88,16 @@ impl Guest {
             .collect();
         rounds.sort_by(f64::total_cmp);
         (rounds[0], rounds[ROUNDS / 2])
+    }
+}
+
+impl Guest {
+    /// Fuel of one lookup.
+    fn fuel(&mut self, known: bool) -> u64 {
+        let before = self.store.get_fuel().expect("fuel");
+        let args = (20_000, u32::from(known));
+        self.run.call(&mut self.store, args).expect("run");
+        (before - self.store.get_fuel().expect("fuel")) / 20_000
     }
 }
 

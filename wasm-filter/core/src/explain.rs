@@ -457,8 +457,8 @@ impl RouteRef {
     pub(crate) fn of(rule: &RuleEntry<'_>, matched: &MatchEntry<'_>) -> Self {
         Self {
             kind: rule.kind.as_str().to_owned(),
-            namespace: rule.namespace.to_owned(),
-            name: rule.name.to_owned(),
+            namespace: lossy(rule.namespace),
+            name: lossy(rule.name),
             rule: rule.index,
             index: matched.index,
         }

@@ -1,7 +1,6 @@
 //! The whole way of one request: message of the contract in, plan or reply out.
 
 use core::net::SocketAddr;
-use std::io::Write as _;
 
 use super::balance::{self, Spin};
 use super::host::HostName;
@@ -174,38 +173,67 @@ fn write_names(
     service.clear();
     let rule = &selected.rule;
     let (namespace, name, port) = endpoints::names(service_key)?;
-    // Writing to a Vec cannot fail.
-    let _ = match rule.kind {
+    match rule.kind {
         RouteKind::Ingress => {
-            let _ = write!(service, "{namespace}.{name}.{port}");
-            let _ = write!(route, "{}.{}.{name}.", rule.namespace, rule.name);
+            join(service, &[namespace.as_bytes(), name.as_bytes()]);
+            push_number(service, port);
+            join(route, &[rule.namespace, rule.name, name.as_bytes()]);
             match selected.level.kind {
-                HostKind::Exact => route.extend_from_slice(selected.level.host),
-                HostKind::Wildcard => {
-                    route.extend_from_slice(b"_.");
-                    route.extend_from_slice(selected.level.host);
-                }
-                _ => {}
+                HostKind::Exact => join(route, &[selected.level.host]),
+                HostKind::Wildcard => join(route, &[b"_", selected.level.host]),
+                _ => join(route, &[b""]),
             }
-            write!(route, ".{port}")
+            push_number(route, port);
         }
         RouteKind::HttpRoute | RouteKind::GrpcRoute => {
-            let kind = if rule.kind == RouteKind::HttpRoute {
-                "httproute"
+            let kind: &[u8] = if rule.kind == RouteKind::HttpRoute {
+                b"httproute"
             } else {
-                "grpcroute"
+                b"grpcroute"
             };
-            let _ = write!(
-                service,
-                "{kind}.{}.{}.{}",
-                rule.namespace, rule.name, rule.index
-            );
-            write!(
-                route,
-                "{kind}.{}.{}.{}.{}",
-                rule.namespace, rule.name, rule.index, selected.matched.index
-            )
+            let object = [kind, rule.namespace, rule.name];
+            join(service, &object);
+            push_number(service, rule.index);
+            join(route, &object);
+            push_number(route, rule.index);
+            route.push(b'.');
+            push_number(route, selected.matched.index);
         }
-    };
+    }
     Ok(())
+}
+
+/// Appends each part and a dot.
+fn join(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+        out.push(b'.');
+    }
+}
+
+/// Appends a number; `core::fmt` would cost more than the whole lookup.
+fn push_number(out: &mut Vec<u8>, number: u16) {
+    let mut power = 10_000;
+    while power > number.max(1) {
+        power /= 10;
+    }
+    while power > 0 {
+        // A digit.
+        out.push(b'0' + (number / power % 10) as u8);
+        power /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_fmt_writes_them() {
+        for number in [0, 1, 9, 10, 99, 100, 1_234, 10_000, 65_535] {
+            let mut out = Vec::new();
+            push_number(&mut out, number);
+            assert_eq!(out, number.to_string().into_bytes());
+        }
+    }
 }

@@ -18,6 +18,21 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*head))
 }
 
+/// Are the bytes equal? In wasm `==` is a call that compares byte by byte; this takes 8 at a time,
+/// which halved the time of a whole lookup.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (a, a_tail) = a.as_chunks::<8>();
+    let (b, b_tail) = b.as_chunks::<8>();
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && a_tail.iter().zip(b_tail).all(|(a, b)| a == b)
+}
+
 /// A cursor over table bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {

@@ -9,6 +9,7 @@
 //! keep one pod's change below the 16 KB budget with a Service of 500 endpoints among 10,000
 //! Services. The numbers are part of the format: root and filter check them.
 
+use super::bytes::same;
 use super::hash::Fast;
 use super::model::{HostKey, HostPattern, ServicePort};
 use super::segment::SegmentKind;
@@ -107,7 +108,7 @@ pub fn is_host_key(key: &[u8], scope: u64, kind: HostKind, host: &[u8]) -> bool 
     let Some((kind_byte, text)) = rest.split_first() else {
         return false;
     };
-    *kind_byte == kind as u8 && u64::from_le_bytes(*head) == scope && text == host
+    *kind_byte == kind as u8 && u64::from_le_bytes(*head) == scope && same(text, host)
 }
 
 /// `u64 scope | u8 kind | host`.

@@ -101,7 +101,7 @@ pub struct RouteMatch {
 }
 
 /// What happens with the requests of a match.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
     /// Where it was written.
     pub object: Arc<RouteObject>,
@@ -113,7 +113,7 @@ pub struct Rule {
 }
 
 /// One weighted backend.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Backend {
     /// Share of the requests relative to the other backends of the rule, 0..=1,000,000.
     pub weight: u32,
@@ -122,7 +122,7 @@ pub struct Backend {
 }
 
 /// Where the share of a backend goes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BackendTarget {
     /// To the endpoints of a Service's port.
     Service(ServicePort),

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bytes::{Cursor, offset, patch_u32, put_prefixed, put_varint, u32_at};
+use super::bytes::{Cursor, offset, patch_u32, put_prefixed, put_varint, same, u32_at};
 use super::hash::Fast;
 use super::model::{BackendTarget, PathMatch, RouteKind, RouteMatch, RouteObject, Rule};
 use super::segment::Broken;
@@ -117,18 +117,19 @@ fn slashes(text: &str) -> usize {
     text.bytes().filter(|b| *b == b'/').count()
 }
 
-/// Rules and objects that are written once and named by offset. Sorted maps: the bytes must not
-/// depend on where a rule lies in memory.
+/// Rules and objects that are written once and named by offset. A rule is known by all that it
+/// says, not by its position: the paths of one Ingress rule share the position and differ in
+/// their backends. Sorted maps: the bytes must not depend on where a rule lies in memory.
 #[derive(Default)]
 struct Shared<'m> {
     objects: BTreeMap<&'m RouteObject, u32>,
-    rules: BTreeMap<(&'m RouteObject, u16), u32>,
+    rules: BTreeMap<&'m Rule, u32>,
 }
 
 impl<'m> Shared<'m> {
     fn put(&mut self, out: &mut Vec<u8>, rule: &'m Arc<Rule>) {
         let object: &RouteObject = &rule.object;
-        if self.rules.contains_key(&(object, rule.index)) {
+        if self.rules.contains_key(&**rule) {
             return;
         }
         let object_at = *self.objects.entry(object).or_insert_with(|| {
@@ -138,7 +139,7 @@ impl<'m> Shared<'m> {
             put_prefixed(out, object.name.as_bytes());
             at
         });
-        self.rules.insert((object, rule.index), offset(out.len()));
+        self.rules.insert(rule, offset(out.len()));
         out.extend_from_slice(&object_at.to_le_bytes());
         put_varint(out, u32::from(rule.index));
         put_varint(out, offset(rule.backends.len()));
@@ -156,10 +157,7 @@ impl<'m> Shared<'m> {
     }
 
     fn rule(&self, rule: &'m Rule) -> u32 {
-        self.rules
-            .get(&(&*rule.object, rule.index))
-            .copied()
-            .unwrap_or(u32::MAX)
+        self.rules.get(rule).copied().unwrap_or(u32::MAX)
     }
 }
 
@@ -227,10 +225,10 @@ pub struct MatchEntry<'a> {
 pub struct RuleEntry<'a> {
     /// Kind of its object.
     pub kind: RouteKind,
-    /// Namespace of its object.
-    pub namespace: &'a str,
-    /// Name of its object.
-    pub name: &'a str,
+    /// Namespace of its object, ASCII.
+    pub namespace: &'a [u8],
+    /// Name of its object, ASCII.
+    pub name: &'a [u8],
     /// Position in its object.
     pub index: u16,
     count: u32,
@@ -329,7 +327,7 @@ impl<'a> HostRoutes<'a> {
             let Some(entry) = self.slot(slot)? else {
                 return Ok(None);
             };
-            if entry.exact == exact && entry.text == text {
+            if entry.exact == exact && same(entry.text, text) {
                 return Ok(Some(entry));
             }
             slot = (slot + 1) & (self.slots - 1);
@@ -358,10 +356,12 @@ impl<'a> PathEntry<'a> {
     #[must_use]
     pub fn fits(&self, path: &[u8]) -> bool {
         if self.exact {
-            return path == self.text;
+            return same(path, self.text);
         }
-        match path.strip_prefix(self.text) {
-            Some(rest) => matches!(rest.first(), None | Some(b'/')),
+        match path.split_at_checked(self.text.len()) {
+            Some((head, rest)) => {
+                matches!(rest.first(), None | Some(b'/')) && same(head, self.text)
+            }
             None => false,
         }
     }
@@ -447,8 +447,8 @@ impl<'a> RuleEntry<'a> {
         let index = u16::try_from(cursor.varint()?).ok()?;
         Some(Self {
             kind: RouteKind::from_byte(object.u8()?)?,
-            namespace: object.text()?,
-            name: object.text()?,
+            namespace: object.prefixed()?,
+            name: object.prefixed()?,
             index,
             count: cursor.varint()?,
             backends: cursor,
@@ -458,8 +458,8 @@ impl<'a> RuleEntry<'a> {
     /// The rule's stable id: a hash of its object's kind and names and its position.
     #[must_use]
     pub fn id(&self) -> u64 {
-        let seed = Fast::of(self.kind as u64, self.namespace.as_bytes());
-        Fast::of(seed ^ u64::from(self.index), self.name.as_bytes())
+        let seed = Fast::of(self.kind as u64, self.namespace);
+        Fast::of(seed ^ u64::from(self.index), self.name)
     }
 
     /// The weighted backends.
@@ -483,15 +483,17 @@ impl<'a> RuleEntry<'a> {
 // === prefixes of a request path ===
 
 /// How many boundaries are hashed in the one pass; deeper ones are hashed again when asked for.
-const KEPT: usize = 16;
+const KEPT: usize = 8;
 
 /// Hash of a path and of its prefixes that end at a `/`, with at most `depth` slashes.
 struct Prefixes<'p> {
     path: &'p [u8],
     /// Hash of the whole path.
     whole: u64,
-    /// Ends and hashes of the first [`KEPT`] prefixes, shortest first.
-    kept: [(u32, u64); KEPT],
+    /// Ends and hashes of the first [`KEPT`] prefixes, shortest first. Few, because zeroing a
+    /// larger array is a call in wasm.
+    ends: [u32; KEPT],
+    hashes: [u64; KEPT],
     count: usize,
     /// Prefixes beyond `kept`: where to look for the next `/` backwards, exclusive.
     beyond: Option<usize>,
@@ -503,7 +505,8 @@ impl<'p> Prefixes<'p> {
         let mut prefixes = Self {
             path,
             whole: 0,
-            kept: [(0, 0); KEPT],
+            ends: [0; KEPT],
+            hashes: [0; KEPT],
             count: 0,
             beyond: None,
         };
@@ -551,9 +554,14 @@ impl<'p> Prefixes<'p> {
 
     #[inline]
     fn keep(&mut self, end: usize, hash: u64) {
-        match (self.kept.get_mut(self.count), u32::try_from(end)) {
-            (Some(slot), Ok(end32)) => {
-                *slot = (end32, hash);
+        match (
+            self.ends.get_mut(self.count),
+            self.hashes.get_mut(self.count),
+            u32::try_from(end),
+        ) {
+            (Some(end_slot), Some(hash_slot), Ok(end32)) => {
+                *end_slot = end32;
+                *hash_slot = hash;
                 self.count += 1;
             }
             _ => self.beyond = Some(end),
@@ -565,7 +573,7 @@ impl<'p> Prefixes<'p> {
     fn next_longest(&mut self) -> Option<(&'p [u8], u64)> {
         if let Some(end) = self.beyond {
             let prefix = self.path.get(..end)?;
-            let first_kept = self.kept.last().map_or(0, |(end, _)| *end as usize);
+            let first_kept = self.ends.last().map_or(0, |end| *end as usize);
             self.beyond = prefix
                 .iter()
                 .rposition(|b| *b == b'/')
@@ -573,7 +581,8 @@ impl<'p> Prefixes<'p> {
             return Some((prefix, Fast::of(0, prefix)));
         }
         self.count = self.count.checked_sub(1)?;
-        let (end, hash) = *self.kept.get(self.count)?;
+        let end = *self.ends.get(self.count)?;
+        let hash = *self.hashes.get(self.count)?;
         Some((self.path.get(..end as usize)?, hash))
     }
 }
