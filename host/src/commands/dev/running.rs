@@ -137,7 +137,7 @@ impl Running {
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
-        let effect = running.change(set, Instant::now())?;
+        let effect = running.change(set, Instant::now(), Instant::now())?;
         if let Some(error) = effect.errors.into_iter().next() {
             return Err(anyhow!("{error}").into());
         }
@@ -146,8 +146,9 @@ impl Running {
 
     /// Reads the manifests again and brings what is different into effect.
     pub(super) fn reload(&mut self, since: Instant) -> Result<Effect, Failure> {
+        let begun = Instant::now();
         let set = manifests::load_again(&self.config.paths, &self.set);
-        self.change(set, since)
+        self.change(set, since, begun)
     }
 
     /// Puts another silverback.wasm in place.
@@ -181,8 +182,12 @@ impl Running {
         self.gateway.shutdown(DRAIN).cut
     }
 
-    fn change(&mut self, set: ManifestSet, since: Instant) -> Result<Effect, Failure> {
-        let begun = Instant::now();
+    fn change(
+        &mut self,
+        set: ManifestSet,
+        since: Instant,
+        begun: Instant,
+    ) -> Result<Effect, Failure> {
         let mut objects = stubs::of(&set);
         let Stubs {
             substitutions,
