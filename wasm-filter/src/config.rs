@@ -23,8 +23,20 @@ pub struct Port {
     #[serde(default)]
     pub ingress: bool,
     /// The port of the Gateway listeners that it serves, 1..=65535; absent = none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     pub listener: Option<core::num::NonZeroU16>,
+}
+
+/// The most ports that a configuration may list.
+const MAX_PORTS: usize = 1024;
+
+/// A value that is there: `null` is none in `silverback.meta.json`, so it is none here.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Why a configuration is refused.
@@ -34,6 +46,8 @@ pub enum ConfigError {
     Json(serde_json::Error),
     /// A port is listed twice.
     DuplicatePort(u16),
+    /// So many ports are listed.
+    TooManyPorts(usize),
 }
 
 impl core::fmt::Display for ConfigError {
@@ -47,6 +61,10 @@ impl core::fmt::Display for ConfigError {
                 f,
                 "filter configuration refused: port {port} is listed twice (hint: one entry of \
                  `ports` can serve both Ingress and listeners)"
+            ),
+            Self::TooManyPorts(ports) => write!(
+                f,
+                "filter configuration refused: {ports} ports are listed (hint: at most {MAX_PORTS})"
             ),
         }
     }
@@ -84,6 +102,9 @@ impl Config {
             return Ok(Self::default());
         }
         let mut config: Self = serde_json::from_slice(json).map_err(ConfigError::Json)?;
+        if config.ports.len() > MAX_PORTS {
+            return Err(ConfigError::TooManyPorts(config.ports.len()));
+        }
         config.ports.sort_by_key(|port| port.port);
         for pair in config.ports.windows(2) {
             if let [a, b] = pair
