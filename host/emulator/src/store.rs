@@ -181,6 +181,9 @@ impl SharedStore {
 
     pub(crate) fn read(&self, key: &[u8], reader: Reader) -> Result<(Value, u32), StoreError> {
         let crc = crc32fast::hash(key);
+        if self.0.faults.armed() {
+            self.0.faults.before_get(key);
+        }
         let mut zone = lock(self.zone(key)?);
         if self.0.faults.armed()
             && let Some(read) = self.faulty_read(&mut zone, crc, key, reader)

@@ -1,7 +1,8 @@
 //! Faults of shared data that happen on demand.
 
-use std::sync::Mutex;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::random;
 use crate::sync::lock;
@@ -35,6 +36,19 @@ pub struct Faults {
     armed: AtomicBool,
     injected: [AtomicU64; KINDS],
     plan: Mutex<Plan>,
+    on_get: OnGet,
+}
+
+/// What runs before each get.
+#[derive(Default)]
+struct OnGet(Mutex<Option<Hook>>);
+
+type Hook = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+impl fmt::Debug for OnGet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnGet").field(&lock(&self.0).is_some()).finish()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -83,8 +97,24 @@ impl Faults {
         self.set_probability(Fault::StaleRead, probability);
     }
 
-    /// No more faults. The counters stay.
+    /// Runs before each get of a filter or [`super::SharedStore::get`], with its key and without
+    /// any lock: what it sets is there in the middle of a request. It reads by
+    /// [`super::SharedStore::get_locked`] itself, which does not run it again.
+    pub fn on_get(&self, hook: impl Fn(&[u8]) + Send + Sync + 'static) {
+        *lock(&self.on_get.0) = Some(Arc::new(hook));
+        self.armed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn before_get(&self, key: &[u8]) {
+        let hook = lock(&self.on_get.0).clone();
+        if let Some(hook) = hook {
+            hook(key);
+        }
+    }
+
+    /// No more faults, and no more hook. The counters stay.
     pub fn clear(&self) {
+        *lock(&self.on_get.0) = None;
         let mut plan = lock(&self.plan);
         plan.probability = Default::default();
         plan.next.clear();
