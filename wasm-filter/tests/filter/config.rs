@@ -1,0 +1,134 @@
+//! The configuration: what is taken, what is refused and how, and that Kong's schema says the same.
+
+use silverback_filter::config::Config;
+
+use crate::harness::{at, scenario, usual, who};
+use crate::support::runtime::Runtime;
+
+const META: &str = include_str!("../../silverback.meta.json");
+
+/// Configurations that are taken.
+const GOOD: [(&str, &str); 6] = [
+    ("no port at all", r#"{"ports":[]}"#),
+    ("nothing said", "{}"),
+    (
+        "a port for Gateway listeners",
+        r#"{"ports":[{"port":8000,"listener":80}]}"#,
+    ),
+    (
+        "a port for Ingress",
+        r#"{"ports":[{"port":8000,"ingress":true}]}"#,
+    ),
+    ("a port for nothing", r#"{"ports":[{"port":1}]}"#),
+    (
+        "the highest port",
+        r#"{"ports":[{"port":65535,"ingress":false,"listener":65535}]}"#,
+    ),
+];
+
+/// Configurations that are refused, by Kong's schema and by the filter.
+const BAD: [(&str, &str); 16] = [
+    ("an unknown field", r#"{"port":1}"#),
+    (
+        "an unknown field of a port",
+        r#"{"ports":[{"port":1,"tls":true}]}"#,
+    ),
+    ("port 0", r#"{"ports":[{"port":0}]}"#),
+    ("a negative port", r#"{"ports":[{"port":-1}]}"#),
+    ("a port too large", r#"{"ports":[{"port":65536}]}"#),
+    ("a port with a fraction", r#"{"ports":[{"port":80.5}]}"#),
+    ("a port as text", r#"{"ports":[{"port":"80"}]}"#),
+    ("no port", r#"{"ports":[{"ingress":true}]}"#),
+    ("listener 0", r#"{"ports":[{"port":1,"listener":0}]}"#),
+    ("listener null", r#"{"ports":[{"port":1,"listener":null}]}"#),
+    (
+        "ingress as a number",
+        r#"{"ports":[{"port":1,"ingress":1}]}"#,
+    ),
+    ("ingress null", r#"{"ports":[{"port":1,"ingress":null}]}"#),
+    ("ports null", r#"{"ports":null}"#),
+    ("ports as an object", r#"{"ports":{}}"#),
+    ("a list", "[]"),
+    ("a text", r#""ports""#),
+];
+
+/// What only the filter can see.
+const BAD_BEYOND_THE_SCHEMA: [(&str, &str); 3] = [
+    ("no JSON", "{"),
+    ("a port twice", r#"{"ports":[{"port":1},{"port":1}]}"#),
+    ("a field twice", r#"{"ports":[],"ports":[]}"#),
+];
+
+fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BAD.into_iter().chain(BAD_BEYOND_THE_SCHEMA)
+}
+
+#[test]
+fn kong_s_schema_and_the_filter_say_the_same() {
+    let meta: serde_json::Value = serde_json::from_str(META).expect("JSON");
+    let schema = &meta["config_schema"];
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-04/schema#");
+    assert!(jsonschema::draft4::meta::is_valid(schema), "valid draft 4");
+    let validator = jsonschema::draft4::new(schema).expect("a schema");
+    let many = |n: u32| {
+        let ports: Vec<_> = (1..=n).map(|p| format!(r#"{{"port":{p}}}"#)).collect();
+        format!(r#"{{"ports":[{}]}}"#, ports.join(","))
+    };
+    let (most, too_many) = (many(1_024), many(1_025));
+    let good = GOOD.into_iter().chain([("the most ports", &*most)]);
+    let bad = BAD.into_iter().chain([("too many ports", &*too_many)]);
+    for (expected, cases) in [(true, good.collect::<Vec<_>>()), (false, bad.collect())] {
+        for (name, json) in cases {
+            let value = serde_json::from_str(json).expect("JSON");
+            assert_eq!(validator.is_valid(&value), expected, "schema: {name}");
+            let parsed = Config::parse(json.as_bytes());
+            assert_eq!(parsed.is_ok(), expected, "filter: {name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_with_a_line_in_the_log_and_without_a_trap() {
+    for (name, json) in refused() {
+        let native = Runtime::start(false, json, usual(), 0).err();
+        let wasm = Runtime::start(true, json, usual(), 0).err();
+        let (native, wasm) = (native.expect(name), wasm.expect(name));
+        assert!(native.contains("hint"), "{name}: {native}");
+        // The start's error carries the lines that the filter logged.
+        assert!(wasm.contains(&native), "{name}: {wasm}");
+        assert!(!wasm.contains("trap"), "{name}: {wasm}");
+    }
+}
+
+#[test]
+fn the_default_serves_kong_s_default_ports() {
+    for configuration in ["", " \n", "{}"] {
+        scenario(configuration, usual, |worker| {
+            let rows = [("Kong's port", 8000, "any"), ("another port", 9000, "404")];
+            let ask = |(name, port, expected)| {
+                let output = worker.request(&at(port, "any.test", "/"));
+                assert_eq!(who(&output), expected, "{name}");
+                output
+            };
+            rows.into_iter().map(ask).collect()
+        });
+    }
+}
+
+#[test]
+fn a_new_configuration_is_in_effect_and_a_refused_one_changes_nothing() {
+    scenario("", usual, |worker| {
+        let before = worker.request(&at(9000, "any.test", "/"));
+        assert_eq!(who(&before), "404");
+        let ports = r#"{"ports":[{"port":9000,"ingress":true}]}"#;
+        worker.reconfigure(ports).expect("taken");
+        let after = worker.request(&at(9000, "any.test", "/"));
+        assert_eq!(who(&after), "any");
+        for (name, json) in refused() {
+            assert!(worker.reconfigure(json).is_err(), "{name}");
+        }
+        let still = worker.request(&at(9000, "any.test", "/"));
+        assert_eq!(who(&still), "any", "a refused one changes nothing");
+        vec![before, after]
+    });
+}

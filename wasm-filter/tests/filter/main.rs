@@ -1,0 +1,11 @@
+//! The filter's scenarios, each in both of its forms: native, and the real .wasm in strict mode.
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../../core/tests/support/mod.rs"]
+mod tables;
+
+mod config;
+mod degraded;
+mod harness;
+mod requests;
