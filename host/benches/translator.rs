@@ -24,7 +24,9 @@ fn main() {
         "{} routes: {ROUTES} HTTPRoutes of {RULES} rules, a host and a Service of 15 pods each",
         ROUTES * RULES
     );
-    println!("| core | load s | table MB | change | apply + commit + take, us: min | median | p99 |");
+    println!(
+        "| core | load s | table MB | change | apply + commit + take, us: min | median | p99 |"
+    );
     println!("|-|-|-|-|-|-|-|");
     let engine = TranslatorEngine::new().expect("engine");
     let module = engine

@@ -9,7 +9,7 @@ use silverback_core::route::select::Entry;
 pub struct Config {
     /// What each port of the data plane serves. A port that is not listed serves the Gateway
     /// listeners with its own number and no Ingress.
-    #[serde(default = "default_ports")]
+    #[serde(default = "default_ports", deserialize_with = "objects")]
     pub ports: Vec<Port>,
 }
 
@@ -37,6 +37,41 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A JSON object. What serde derives would take a list of the fields' values as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(core::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<Object<T>, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(core::marker::PhantomData))
+    }
+}
+
+fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects = Vec::<Object<T>>::deserialize(deserializer)?;
+    Ok(objects.into_iter().map(|Object(object)| object).collect())
 }
 
 /// Why a configuration is refused.
@@ -101,7 +136,8 @@ impl Config {
         if json.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
-        let mut config: Self = serde_json::from_slice(json).map_err(ConfigError::Json)?;
+        let Object(mut config): Object<Self> =
+            serde_json::from_slice(json).map_err(ConfigError::Json)?;
         if config.ports.len() > MAX_PORTS {
             return Err(ConfigError::TooManyPorts(config.ports.len()));
         }

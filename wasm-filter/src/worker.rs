@@ -35,8 +35,11 @@ pub enum Next {
 /// Headers of the current request. Asked once each, however many rules ask.
 struct RequestHeaders<'p, P> {
     proxy: &'p P,
-    known: RefCell<Vec<(Box<str>, Option<Vec<u8>>)>>,
+    known: RefCell<Vec<Known>>,
 }
+
+/// Name and first value of a header; `None` = not there.
+type Known = (Box<str>, Option<Vec<u8>>);
 
 impl Worker {
     /// A worker with this configuration.

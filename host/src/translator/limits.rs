@@ -2,14 +2,14 @@
 //!
 //! Fuel is what a runaway guest is stopped by: about one unit an instruction, the same on every
 //! machine, and given in proportion to the work, so that no honest object ever meets it however
-//! big it is. The factors are some twenty times what the translator was seen to need.
+//! big it is. The factors are generous; they were not derived from a measurement.
 
 use std::time::Duration;
 
 /// All limits of the translator.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Linear memory of one instance. 100,000 routes with their objects take about 150 MiB.
+    /// Linear memory of one instance.
     pub memory_bytes: usize,
     /// Fuel of any call, before the work is counted.
     pub base_fuel: u64,

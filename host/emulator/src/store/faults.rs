@@ -47,7 +47,9 @@ type Hook = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl fmt::Debug for OnGet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OnGet").field(&lock(&self.0).is_some()).finish()
+        f.debug_tuple("OnGet")
+            .field(&lock(&self.0).is_some())
+            .finish()
     }
 }
 

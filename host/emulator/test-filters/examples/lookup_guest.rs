@@ -41,5 +41,3 @@ pub extern "C" fn run(count: u32, known: u32) -> u32 {
         })
     })
 }
-
-fn main() {}

@@ -42,6 +42,8 @@ pub mod tag {
     pub const REMOVE_HEADER: u8 = 7;
     /// TLS: `u64` policy id, then the server name.
     pub const TLS: u8 = 8;
+    /// Tags from here on may be skipped by a reader that does not know them.
+    pub const FIRST_HINT: u8 = 128;
     /// Name of the rule as a Kong route, for logs and metrics. May be skipped.
     pub const ROUTE_NAME: u8 = 128;
     /// Name of the backend as a Kong service, for logs and metrics. May be skipped.
@@ -173,11 +175,14 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// [`WireError::Count`] without endpoints or with too many, [`WireError::BadValue`] for CR,
-    /// LF or NUL in a text or a zero where none is allowed, [`WireError::TooLong`] for a field
+    /// LF or NUL in a text or a zero (port, tries, timeouts) where none is allowed, [`WireError::TooLong`] for a field
     /// above 65,535 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
         if self.endpoints.is_empty() || self.endpoints.len() > MAX_ENDPOINTS {
             return Err(WireError::Count("endpoints"));
+        }
+        if self.endpoints.iter().any(|endpoint| endpoint.port() == 0) {
+            return Err(WireError::BadValue("endpoints"));
         }
         out.push(VERSION);
         out.extend_from_slice(&self.epoch.to_le_bytes());
@@ -373,7 +378,7 @@ impl OwnedPlan {
             }
             tag::ROUTE_NAME => self.route_name = text(value, "route_name")?,
             tag::SERVICE_NAME => self.service_name = text(value, "service_name")?,
-            128.. => {}
+            hint if hint >= tag::FIRST_HINT => {}
             _ => return Err(WireError::UnknownField(tag)),
         }
         Ok(())

@@ -124,8 +124,11 @@ pub fn get_stable(store: &impl SharedData, key: &[u8]) -> Result<Option<Vec<u8>>
 /// Shared data in memory, for tests and tools.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    values: core::cell::RefCell<std::collections::BTreeMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: core::cell::RefCell<Values>,
 }
+
+/// Value and cas by key.
+type Values = std::collections::BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
 
 impl SharedData for MemoryStore {
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError> {

@@ -298,7 +298,10 @@ impl Publisher {
     }
 }
 
-fn pages_written(changes: &[(u32, SegmentId, &[u8])]) -> usize {
+/// A segment that is new: index, id, bytes.
+type Change<'c> = (u32, SegmentId, &'c [u8]);
+
+fn pages_written(changes: &[Change<'_>]) -> usize {
     changes.iter().map(|(_, id, _)| pages_for(id.len)).sum()
 }
 
@@ -307,7 +310,7 @@ fn changes<'c>(
     root: &Root,
     current: Option<&PhysicalRoot>,
     content: impl Fn(u32) -> Option<&'c [u8]>,
-) -> Result<Vec<(u32, SegmentId, &'c [u8])>, PublishError> {
+) -> Result<Vec<Change<'c>>, PublishError> {
     let mut changes = Vec::new();
     let mut missing = Vec::new();
     for (segment, id) in root.iter() {
