@@ -82,7 +82,7 @@ pub(crate) fn judge<'m>(model: &'m Model, ask: &Ask) -> Verdict<'m> {
             }
         }
     }
-    found.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
+    found.sort_by_key(precedence);
     found
         .first()
         .map_or(Verdict::NotFound, |found| Verdict::Found(*found))
@@ -184,11 +184,11 @@ fn rest_fits(matched: &RouteMatch, ask: &Ask) -> bool {
 /// "Proxy or Load Balancer routing configuration generated from HTTPRoutes MUST prioritize matches
 /// based on the following criteria, continuing on ties. Across all rules specified on applicable
 /// Routes, precedence must be given to the match having:
-/// * "Exact" path match. * "Prefix" path match with largest number of characters. * Method match.
-/// * Largest number of header matches. * Largest number of query param matches. ...
+/// "Exact" path match; "Prefix" path match with largest number of characters; Method match;
+/// Largest number of header matches; Largest number of query param matches. ...
 /// If ties still exist across multiple Routes, matching precedence MUST be determined in order of
-/// the following criteria, continuing on ties: * The oldest Route based on creation timestamp.
-/// * The Route appearing first in alphabetical order by "{namespace}/{name}".
+/// the following criteria, continuing on ties: The oldest Route based on creation timestamp.
+/// The Route appearing first in alphabetical order by "{namespace}/{name}".
 /// If ties still exist within an HTTPRoute, matching precedence MUST be granted to the FIRST
 /// matching rule (in list order) with a match meeting the above criteria."
 fn precedence(found: &Found<'_>) -> impl Ord + use<> {

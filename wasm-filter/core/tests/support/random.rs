@@ -82,9 +82,9 @@ impl Gen {
 
     pub(crate) fn service(&mut self) -> ServicePort {
         ServicePort {
-            namespace: (*self.pick(&NAMESPACES)).into(),
-            name: format!("svc-{}", self.below(12)).into(),
-            port: *self.pick(&[80, 8080]),
+            namespace: (*self.pick(&["a", "b-c"])).into(),
+            name: format!("svc-{}", self.below(6)).into(),
+            port: *self.pick(&[80, 80, 8080]),
         }
     }
 
@@ -192,7 +192,7 @@ impl Gen {
         for _ in 0..2 + self.below(10) {
             self.add_object(&mut model);
         }
-        for _ in 0..self.below(20) {
+        for _ in 0..self.below(40) {
             let (service, endpoints) = (self.service(), self.endpoints());
             model.services.insert(service, endpoints);
         }

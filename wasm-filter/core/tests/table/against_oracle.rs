@@ -41,9 +41,9 @@ fn disagreement(model: &Model, requests: &mut Gen, seen: &mut [usize; 4]) -> Opt
 fn shrunk(mut model: Model, requests: &Gen) -> (Model, String) {
     let fails = |model: &Model| disagreement(model, &mut requests.clone(), &mut [0; 4]);
     loop {
-        let hosts = model.hosts.keys().cloned().map(|key| {
+        let hosts = model.hosts.keys().map(|key| {
             let mut less = model.clone();
-            less.hosts.remove(&key);
+            less.hosts.remove(key);
             less
         });
         let matches = model.hosts.iter().flat_map(|(key, matches)| {

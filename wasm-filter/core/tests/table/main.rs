@@ -4,8 +4,11 @@
 mod support;
 
 mod against_oracle;
+mod builder;
+mod robust;
 mod route_balance;
 mod route_host;
 mod route_match;
 mod route_path;
 mod sketch;
+mod store;
