@@ -20,8 +20,11 @@ use crate::tables::oracle::Model;
 /// Pages of the pool.
 const PAGES: u16 = 24;
 
-/// Ingress routes as (name, host, path, header that it asks for); each has two endpoints.
-pub(crate) fn model(routes: &[(&str, &str, &str, Option<(&str, &str)>)]) -> Model {
+/// Name, host, path, and the header that it asks for.
+type Route<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>);
+
+/// Ingress routes; each has two endpoints.
+pub(crate) fn model(routes: &[Route<'_>]) -> Model {
     let mut model = Model::default();
     for (name, host, path, header) in routes {
         let service = ServicePort {

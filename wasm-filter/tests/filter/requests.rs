@@ -71,7 +71,8 @@ fn requests_are_proxied_or_answered() {
 #[test]
 fn the_upstream_gets_the_normal_form_of_the_path_and_the_query_as_it_came() {
     scenario("", usual, |worker| {
-        let rows: [(&str, &[u8], Option<&[u8]>); 7] = [
+        type Row = (&'static str, &'static [u8], Option<&'static [u8]>);
+        let rows: [Row; 7] = [
             ("already normal: the client's", b"/api/v1?a//b/..", None),
             ("slashes", b"//api//v1?a//b", Some(b"/api/v1?a//b")),
             ("dots", b"/api/./v1/../v2", Some(b"/api/v2")),
@@ -80,7 +81,7 @@ fn the_upstream_gets_the_normal_form_of_the_path_and_the_query_as_it_came() {
             ("bytes", b"/api//\xff?\xfe", Some(b"/api/\xff?\xfe")),
             ("empty query", b"/api//?", Some(b"/api/?")),
         ];
-        let answer = |(name, target, expected): (&str, &[u8], Option<&[u8]>)| {
+        let answer = |(name, target, expected): Row| {
             let output = worker.request(&get("a.test", target));
             let uri = plan(&output).uri;
             let same = uri.as_deref().unwrap_or(target) == expected.unwrap_or(target);
@@ -122,7 +123,8 @@ fn a_header_is_asked_once_and_only_where_a_candidate_asks_for_it() {
     };
     scenario("", store, |worker| {
         let big = vec![b'v'; 64 << 10];
-        let rows: [(&str, &str, &[(&str, &[u8])], &str, u64); 8] = [
+        type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a [u8])], &'a str, u64);
+        let rows: [Row<'_>; 8] = [
             ("no candidate asks", "/plain", &[("x-a", b"1")], "plain", 0),
             ("one of two asks", "/h", &[("x-a", b"1")], "one", 1),
             ("both ask: one call", "/h", &[("X-A", b"2")], "two", 1),
