@@ -12,4 +12,4 @@ wasmtime::component::bindgen!({
     world: "translator",
 });
 
-pub use silverback::translator::types;
+pub use self::silverback::translator::types;
