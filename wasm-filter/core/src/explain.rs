@@ -350,13 +350,13 @@ fn losers(
         )
     });
     let mut found: Vec<(u8, Candidate)> = Vec::new();
-    levels::<()>(segments, request, |level, routes| {
+    levels(segments, request, |level, routes| {
         let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
         paths.sort_by_key(|path| (!path.exact, core::cmp::Reverse(path.text.len()), path.text));
         for path in paths {
             for matched in path.matches() {
                 if found.len() > MAX_CANDIDATES * 4 {
-                    return Ok(Some(()));
+                    return Ok(true);
                 }
                 let matched = matched?;
                 let route = RouteRef::of(&matched.rule()?, &matched);
@@ -376,7 +376,7 @@ fn losers(
                 found.push((order, Candidate { route, lost }));
             }
         }
-        Ok(None)
+        Ok(false)
     })?;
     // What came close first.
     found.sort_by_key(|(order, _)| *order);

@@ -77,26 +77,28 @@ pub fn select<'t, 'r>(
     request: &Request<'r>,
     headers: &impl Headers,
 ) -> Result<Option<Selected<'t, 'r>>, Unreadable> {
+    let mut found = None;
     levels(segments, request, |level, routes| {
-        let found = routes.candidates(request.path, |path| {
+        Ok(routes.candidates(request.path, |path| {
             for matched in path.matches() {
                 let matched = matched?;
                 if fits(&matched, request, headers)? {
-                    return Ok(Some((path, matched)));
+                    found = Some((level, path, matched));
+                    return Ok(true);
                 }
             }
-            Ok(None)
-        })?;
-        match found {
-            Some((path, matched)) => Ok(Some(Selected {
-                level,
-                path,
-                matched,
-                rule: matched.rule()?,
-            })),
-            None => Ok(None),
-        }
-    })
+            Ok(false)
+        })?)
+    })?;
+    match found {
+        Some((level, path, matched)) => Ok(Some(Selected {
+            level,
+            path,
+            matched,
+            rule: matched.rule()?,
+        })),
+        None => Ok(None),
+    }
 }
 
 #[inline]
@@ -120,22 +122,24 @@ fn fits(
     Ok(true)
 }
 
-/// Visits the hosts that a request may belong to, best first, until `visit` gives `Some`.
+/// Visits the hosts that a request may belong to, best first, until `visit` gives `true`; gives
+/// whether it did. (What is found goes out through what `visit` captures: handing it up through
+/// every level costs more copies than the lookup itself.)
 ///
 /// # Errors
 /// [`Unreadable`], from here or from `visit`.
-pub fn levels<'t, 'r, T>(
+pub fn levels<'t, 'r>(
     segments: &'t dyn Segments,
     request: &Request<'r>,
-    mut visit: impl FnMut(Level<'r>, HostRoutes<'t>) -> Result<Option<T>, Unreadable>,
-) -> Result<Option<T>, Unreadable> {
+    mut visit: impl FnMut(Level<'r>, HostRoutes<'t>) -> Result<bool, Unreadable>,
+) -> Result<bool, Unreadable> {
     let base = segments.segment(BASE)?;
     let flags = base.flags();
     let listener = listener(base, request)?.map(|listener| listener.scope);
     let ingress = request.entry.ingress.then_some(INGRESS);
     let mut ask = |scope: Option<u64>, kind, host: &'r [u8]| {
         let Some(scope) = scope else {
-            return Ok(None);
+            return Ok(false);
         };
         let hash = host_hash(scope, kind, host);
         let segment = match route_segment(kind, hash) {
@@ -144,17 +148,15 @@ pub fn levels<'t, 'r, T>(
         };
         match segment.find(hash, |key| is_host_key(key, scope, kind, host))? {
             Some(payload) => visit(Level { scope, kind, host }, HostRoutes::new(payload)?),
-            None => Ok(None),
+            None => Ok(false),
         }
     };
     let when = |bit: u8, scope: Option<u64>| scope.filter(|_| flags & bit != 0);
 
     let host = request.host;
     if !host.is_empty() {
-        for scope in [ingress, listener] {
-            if let Some(found) = ask(scope, HostKind::Exact, host)? {
-                return Ok(Some(found));
-            }
+        if ask(ingress, HostKind::Exact, host)? || ask(listener, HostKind::Exact, host)? {
+            return Ok(true);
         }
         let ingress = when(flag::INGRESS_WILDCARD, ingress);
         let listener = when(flag::LISTENER_WILDCARD, listener);
@@ -162,25 +164,20 @@ pub fn levels<'t, 'r, T>(
             for (label, suffix) in suffixes(host).enumerate() {
                 // Ingress: a wildcard stands for one label. Gateway API: for one or more.
                 let ingress = ingress.filter(|_| label == 0);
-                for scope in [ingress, listener] {
-                    if let Some(found) = ask(scope, HostKind::Wildcard, suffix)? {
-                        return Ok(Some(found));
-                    }
+                if ask(ingress, HostKind::Wildcard, suffix)?
+                    || ask(listener, HostKind::Wildcard, suffix)?
+                {
+                    return Ok(true);
                 }
             }
         }
     }
     let default = request.entry.ingress.then_some(INGRESS_DEFAULT);
-    for scope in [
-        when(flag::INGRESS_ANY, ingress),
-        when(flag::LISTENER_ANY, listener),
-        when(flag::INGRESS_DEFAULT, default),
-    ] {
-        if let Some(found) = ask(scope, HostKind::Any, b"")? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
+    Ok(
+        ask(when(flag::INGRESS_ANY, ingress), HostKind::Any, b"")?
+            || ask(when(flag::LISTENER_ANY, listener), HostKind::Any, b"")?
+            || ask(when(flag::INGRESS_DEFAULT, default), HostKind::Any, b"")?,
+    )
 }
 
 /// The listener that a request belongs to: on its port the one with the most specific hostname.

@@ -283,41 +283,40 @@ impl<'a> HostRoutes<'a> {
         (0..self.slots).filter_map(|slot| self.slot(slot).transpose())
     }
 
-    /// Calls `visit` with every path that fits `path`, best rank first, until it gives `Some`.
+    /// Calls `visit` with every path that fits `path`, best rank first, until it gives `true`;
+    /// gives whether it did.
     ///
     /// # Errors
     /// [`Broken`], from here or from `visit`.
     #[inline]
-    pub fn candidates<T>(
+    pub fn candidates(
         &self,
         path: &[u8],
-        mut visit: impl FnMut(PathEntry<'a>) -> Result<Option<T>, Broken>,
-    ) -> Result<Option<T>, Broken> {
+        mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
+    ) -> Result<bool, Broken> {
         if self.form == FORM_LIST {
             for slot in 0..self.slots {
                 let entry = self.slot(slot)?.ok_or(Broken)?;
-                if entry.fits(path)
-                    && let Some(found) = visit(entry)?
-                {
-                    return Ok(Some(found));
+                if entry.fits(path) && visit(entry)? {
+                    return Ok(true);
                 }
             }
-            return Ok(None);
+            return Ok(false);
         }
         let mut prefixes = Prefixes::new(path, self.depth);
         if let Some(entry) = self.probe(true, prefixes.whole, path)?
-            && let Some(found) = visit(entry)?
+            && visit(entry)?
         {
-            return Ok(Some(found));
+            return Ok(true);
         }
         while let Some((prefix, hash)) = prefixes.next_longest() {
             if let Some(entry) = self.probe(false, hash, prefix)?
-                && let Some(found) = visit(entry)?
+                && visit(entry)?
             {
-                return Ok(Some(found));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     #[inline]
