@@ -18,6 +18,8 @@ pub trait Proxy {
     /// # Errors
     /// [`StoreError`].
     fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError>;
+    /// Milliseconds since 1970. Once in a worker's life.
+    fn now(&self) -> u64;
     /// Answers the request.
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
     /// Counts a reply. Never for a request that is proxied.
@@ -51,6 +53,13 @@ impl Proxy for Host {
             Ok((None, _)) => Ok(None),
             Err(_) => Err(StoreError::Unavailable),
         }
+    }
+
+    fn now(&self) -> u64 {
+        let now = hostcalls::get_current_time().ok();
+        now.and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|since| u64::try_from(since.as_millis()).ok())
+            .unwrap_or_default()
     }
 
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {

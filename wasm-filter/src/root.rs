@@ -12,10 +12,16 @@ use crate::http::Http;
 use crate::proxy::{Host, Proxy as _};
 use crate::worker::Worker;
 
-/// One root context; Kong makes one for each filter chain.
+thread_local! {
+    /// One for all root contexts of the instance. Kong makes a root for each filter chain and for
+    /// each new configuration, and keeps the old ones; they share what was read of the table.
+    static WORKER: Rc<RefCell<Worker>> = Rc::default();
+}
+
+/// One root context.
 #[derive(Default)]
 pub(crate) struct Root {
-    worker: Rc<RefCell<Worker>>,
+    config: Rc<Config>,
 }
 
 impl Context for Root {}
@@ -32,9 +38,7 @@ impl RootContext for Root {
         };
         match Config::parse(&json) {
             Ok(config) => {
-                if let Ok(mut worker) = self.worker.try_borrow_mut() {
-                    worker.configure(config);
-                }
+                self.config = Rc::new(config);
                 true
             }
             Err(error) => {
@@ -45,7 +49,8 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(Rc::clone(&self.worker))))
+        let worker = WORKER.with(Rc::clone);
+        Some(Box::new(Http::new(worker, Rc::clone(&self.config))))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -12,13 +12,13 @@ use silverback_core::table::store::view::{Unreadable, Views};
 use crate::config::Config;
 use crate::proxy::{Proxy, Shared};
 
-/// A worker's state; it lives as long as the instance.
+/// A worker's state; it lives as long as the instance, whatever configurations come and go.
 #[derive(Debug, Default)]
 pub struct Worker {
-    config: Config,
     views: Views,
     scratch: Scratch,
-    requests: u64,
+    /// Place in the sequence by which requests are spread; `None` before the first.
+    spin: Option<u64>,
     /// The last failure that was logged, so that a lasting one is logged once.
     logged: Option<Unreadable>,
 }
@@ -42,22 +42,14 @@ struct RequestHeaders<'p, P> {
 type Known = (Box<str>, Option<Vec<u8>>);
 
 impl Worker {
-    /// A worker with this configuration.
+    /// A worker that has not read a table yet.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self {
-            config,
-            ..Self::default()
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Takes another configuration; the views stay.
-    pub fn configure(&mut self, config: Config) {
-        self.config = config;
-    }
-
-    /// Decides one request.
-    pub fn request(&mut self, proxy: &impl Proxy) -> Next {
+    /// Decides one request of a filter chain with this configuration.
+    pub fn request(&mut self, config: &Config, proxy: &impl Proxy) -> Next {
         let Some(message) = proxy.request() else {
             proxy.log(
                 LogLevel::Error,
@@ -81,9 +73,8 @@ impl Worker {
                 return reply(proxy, 500, "An unexpected error occurred", None);
             }
         };
-        self.requests = self.requests.wrapping_add(1);
-        let spin = Spin(self.requests);
-        let entry = self.config.entry(info.port);
+        let spin = Spin(self.next_spin(proxy));
+        let entry = config.entry(info.port);
         let headers = RequestHeaders {
             proxy,
             known: RefCell::default(),
@@ -107,6 +98,17 @@ impl Worker {
                 reply(proxy, 503, "no routing table yet", Some("1"))
             }
         }
+    }
+
+    /// Workers begin at different places, so that the first requests of all workers do not meet
+    /// at one endpoint.
+    fn next_spin(&mut self, proxy: &impl Proxy) -> u64 {
+        let spin = match self.spin {
+            Some(spin) => spin.wrapping_add(1),
+            None => proxy.now(),
+        };
+        self.spin = Some(spin);
+        spin
     }
 
     fn log_once(&mut self, proxy: &impl Proxy, error: Unreadable) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::route::answer::{Reply, split_query};
 use crate::route::balance;
 use crate::route::host::HostName;
-use crate::route::path::normalize_bytes;
+use crate::route::path::{is_query, normalize_bytes};
 use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, select};
 use crate::table::endpoints;
 use crate::table::layout::HostKind;
@@ -198,6 +198,10 @@ impl Headers for Given {
 /// # Errors
 /// A sentence about what is wrong with the question.
 pub fn explain_json(segments: &dyn Segments, question: &str) -> Result<String, String> {
+    // serde would take a list for a struct.
+    if !question.trim_start().starts_with('{') {
+        return Err("not a request: expected a JSON object".to_owned());
+    }
     let question: Question =
         serde_json::from_str(question).map_err(|error| format!("not a request: {error}"))?;
     let trace = explain(segments, &question)?;
@@ -230,6 +234,9 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
     else {
         return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
     };
+    if !is_query(query) {
+        return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
+    }
     let request = Request {
         entry: Entry {
             ingress: true,

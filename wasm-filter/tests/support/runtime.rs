@@ -2,18 +2,23 @@
 
 use core::cell::{Cell, RefCell};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use proxy_wasm::types::LogLevel;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY};
 use silverback_core::table::store::StoreError;
 use silverback_emulator::{
-    Exchange, Filter, HostCall, MemoryLog, Properties, SharedStore, Worker, WorkerOptions,
+    Exchange, Filter, HostCall, ManualClock, MemoryLog, Properties, SharedStore, Worker,
+    WorkerOptions,
 };
 use silverback_filter::config::Config;
 use silverback_filter::proxy::Proxy;
 use silverback_filter::worker as native;
 
 use super::node::read;
+
+/// The time of both forms, so that they begin at the same place of their sequence.
+const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// A request as the data plane hands it to the filter.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +63,7 @@ pub(crate) enum Runtime {
 
 pub(crate) struct NativeWorker {
     worker: native::Worker,
+    config: Config,
     store: SharedStore,
     calls: Calls,
     log: Vec<String>,
@@ -97,7 +103,8 @@ impl Runtime {
         if !wasm {
             let config = Config::parse(configuration.as_bytes());
             return Ok(Self::Native(Box::new(NativeWorker {
-                worker: native::Worker::new(config.map_err(|error| error.to_string())?),
+                worker: native::Worker::new(),
+                config: config.map_err(|error| error.to_string())?,
                 store,
                 calls: Calls::default(),
                 log: Vec::new(),
@@ -110,6 +117,7 @@ impl Runtime {
             configuration: configuration.as_bytes().to_vec(),
             worker: number,
             log: Arc::clone(&log) as Arc<_>,
+            clock: Arc::new(ManualClock::at(NOW)),
             ..WorkerOptions::default()
         };
         let worker = Worker::start(filter(), store, options).map_err(|error| error.to_string())?;
@@ -152,7 +160,7 @@ impl Runtime {
         match self {
             Self::Native(worker) => match Config::parse(configuration.as_bytes()) {
                 Ok(config) => {
-                    worker.worker.configure(config);
+                    worker.config = config;
                     Ok(())
                 }
                 Err(error) => Err(error.to_string()),
@@ -169,8 +177,8 @@ impl Runtime {
     pub(crate) fn lose_instance(&mut self, config: &str) {
         match self {
             Self::Native(worker) => {
-                let config = Config::parse(config.as_bytes()).expect("a configuration");
-                worker.worker = native::Worker::new(config);
+                worker.config = Config::parse(config.as_bytes()).expect("a configuration");
+                worker.worker = native::Worker::new();
             }
             Self::Wasm(worker) => worker.worker.replace_filter(filter()).expect("starts"),
         }
@@ -198,7 +206,7 @@ impl NativeWorker {
             calls: Cell::default(),
             log: RefCell::default(),
         };
-        let next = self.worker.request(&request);
+        let next = self.worker.request(&self.config, &request);
         let output = request.output.into_inner();
         assert_eq!(next == native::Next::Answered, output.reply.is_some());
         self.calls = request.calls.get();
@@ -240,6 +248,11 @@ impl Proxy for Request<'_> {
             return Err(StoreError::Unavailable);
         }
         read(self.store.get(key))
+    }
+
+    fn now(&self) -> u64 {
+        self.count(|_| ());
+        NOW.as_millis().try_into().unwrap_or(u64::MAX)
     }
 
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::balance::{self, Spin};
 use super::host::HostName;
-use super::path::normalize_bytes;
+use super::path::{is_query, normalize_bytes};
 use super::select::{Entry, Headers, Request, Selected, select};
 use crate::contract::plan::{Plan, Protocol, Timeouts};
 use crate::contract::request::RequestInfo;
@@ -93,6 +93,9 @@ pub fn answer(
     let (Some(host), Some(normal)) = (HostName::parse(info.host), normalize_bytes(path)) else {
         return Ok(Answer::Reply(Reply::BadRequest));
     };
+    if !is_query(query) {
+        return Ok(Answer::Reply(Reply::BadRequest));
+    }
     let request = Request {
         entry,
         tls: info.tls,

@@ -33,6 +33,13 @@ pub fn normalize(path: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// May the query of a request be passed on? Without control characters and spaces, which could
+/// split a request line.
+#[must_use]
+pub fn is_query(query: &[u8]) -> bool {
+    query.iter().all(|byte| *byte > 0x20 && *byte != 0x7f)
+}
+
 #[inline]
 fn allowed(byte: u8) -> bool {
     !matches!(byte, 0..=0x20 | 0x7f | b'#' | b'?')

@@ -173,11 +173,9 @@ pub fn levels<'t, 'r>(
         }
     }
     let default = request.entry.ingress.then_some(INGRESS_DEFAULT);
-    Ok(
-        ask(when(flag::INGRESS_ANY, ingress), HostKind::Any, b"")?
-            || ask(when(flag::LISTENER_ANY, listener), HostKind::Any, b"")?
-            || ask(when(flag::INGRESS_DEFAULT, default), HostKind::Any, b"")?,
-    )
+    Ok(ask(when(flag::INGRESS_ANY, ingress), HostKind::Any, b"")?
+        || ask(when(flag::LISTENER_ANY, listener), HostKind::Any, b"")?
+        || ask(when(flag::INGRESS_DEFAULT, default), HostKind::Any, b"")?)
 }
 
 /// The listener that a request belongs to: on its port the one with the most specific hostname.

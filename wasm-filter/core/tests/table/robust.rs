@@ -37,7 +37,7 @@ fn routes(bytes: &[u8]) {
             }
             let _ = rule.id();
         }
-        Ok(None::<()>)
+        Ok(false)
     });
     let _ = read;
     for path in routes.paths().take(100) {
@@ -102,6 +102,8 @@ fn samples() -> Vec<Reader> {
         page_len: 1,
         pages: 2,
         root: [7; 16],
+        writers: 2,
+        claim: 1,
     };
     let header = page::PageHeader {
         page: 1,

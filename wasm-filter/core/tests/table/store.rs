@@ -98,7 +98,8 @@ fn nothing_changes_its_length_and_no_key_comes_or_goes_after_the_start() {
     let store = Watched::default();
     let mut publisher = Publisher::open(&store, 40).expect("a pool");
     let created: Vec<_> = store.sets.take();
-    assert_eq!(created.len(), 40 + 4, "pages, two roots, epoch, sentinel");
+    // The epoch record is set twice: created, and entered by this publisher.
+    assert_eq!(created.len(), 40 + 5, "pages, two roots, epoch, sentinel");
     let big = vec![7u8; PAGE_USED * 3 + 1];
     for n in 0u8..30 {
         let small = vec![n; 10 + usize::from(n)];
@@ -268,7 +269,6 @@ fn values_of_another_release_are_refused_and_left_alone() {
 /// Two publishers at once, the second in the middle of the first at every point where the first
 /// touches shared data.
 #[test]
-#[ignore = "known bug: the loser of a race writes over pages and root of the winner before its flip fails"]
 fn of_two_publishers_one_wins_and_its_table_is_whole() {
     type Other<'a> = Box<dyn FnOnce(&MemoryStore) + 'a>;
 

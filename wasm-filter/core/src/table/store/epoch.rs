@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! u32 magic "SBEP" | u16 format | u8 root place | u8 0 | u64 epoch | u32 page length | u32 pages
-//! 16 bytes digest of the physical root | 16 bytes 0 | u64 checksum
+//! 16 bytes digest of the physical root | u64 writers | u64 claim | u64 checksum
 //! ```
 //! Even 64 bytes can be read torn (Kong facts 4.3), so the record carries a checksum.
 
@@ -31,9 +31,20 @@ pub struct EpochRecord {
     pub pages: u32,
     /// Digest of the physical root.
     pub root: Digest,
+    /// Publishers that have opened the store so far; the next one is this number plus 1.
+    pub writers: u64,
+    /// The publisher that last began to publish; 0 = none yet. Says nothing to readers.
+    pub claim: u64,
 }
 
 impl EpochRecord {
+    /// Does the other record name the same table, whoever is publishing?
+    #[inline]
+    #[must_use]
+    pub fn same_table(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.slot == other.slot && self.root == other.root
+    }
+
     /// The record as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -46,7 +57,8 @@ impl EpochRecord {
         out.extend_from_slice(&self.page_len.to_le_bytes());
         out.extend_from_slice(&self.pages.to_le_bytes());
         out.extend_from_slice(&self.root);
-        out.resize(CHECKED, 0);
+        out.extend_from_slice(&self.writers.to_le_bytes());
+        out.extend_from_slice(&self.claim.to_le_bytes());
         let checksum = Fast::of(u64::from(MAGIC), &out);
         out.extend_from_slice(&checksum.to_le_bytes());
         out
@@ -72,6 +84,8 @@ impl EpochRecord {
             page_len: cursor.u32()?,
             pages: cursor.u32()?,
             root: cursor.array()?,
+            writers: cursor.u64()?,
+            claim: cursor.u64()?,
         })
     }
 }

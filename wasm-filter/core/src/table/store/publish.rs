@@ -5,8 +5,12 @@
 //! every page untouched; one that is older sees a digest that differs and pins again. Correctness
 //! does not depend on any grace time.
 //!
-//! The flip is a compare-and-swap of the epoch record: of two publishers one wins, the other gets
-//! [`PublishError::Raced`] and may start over from what is there.
+//! Of two publishers at once one wins, the other gets [`PublishError::Raced`] and may start over
+//! from what is there. Each claims the epoch record before its first write; the later claim counts.
+//! A value is only overwritten while the claim stands: get the value's cas, see that the epoch
+//! record is still the one that was claimed, set with that cas. Whoever claims afterwards either
+//! has not touched the value yet, and will write over it, or has, and the cas differs. So the loser
+//! never spoils a page or root of the winner, and a publisher that dies holds no lock.
 
 use std::collections::BTreeSet;
 
@@ -95,8 +99,17 @@ pub struct Published {
 /// Writes tables into one store.
 #[derive(Debug)]
 pub struct Publisher {
-    /// Epoch in which each page of the pool was last written.
+    /// Epoch in which each page of the pool was last written, as far as this publisher knows.
     written: Vec<u64>,
+    /// Its own number.
+    writer: u64,
+}
+
+/// The right to write, until somebody else claims it.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    /// Cas of the epoch record that has the claim.
+    cas: u32,
 }
 
 /// What is in effect.
@@ -190,13 +203,16 @@ impl Publisher {
                 page_len: PAGE_LEN as u32,
                 pages: u32::from(pages),
                 root: empty.1,
+                writers: 0,
+                claim: 0,
             };
             create(store, EPOCH_KEY, &record.encode())?;
         }
         if store.get(SENTINEL_KEY)?.is_none() {
             create(store, SENTINEL_KEY, SENTINEL)?;
         }
-        Ok(Self { written })
+        let writer = enter(store)?;
+        Ok(Self { written, writer })
     }
 
     /// The epoch and the digest of the logical root that are in effect.
@@ -220,7 +236,11 @@ impl Publisher {
         root: &Root,
         content: impl Fn(u32) -> Option<&'c [u8]>,
     ) -> Result<Published, PublishError> {
+        let claim = claim(store, self.writer)?;
         let current = read_current(store)?;
+        if current.cas != claim.cas {
+            return Err(PublishError::Raced);
+        }
         let epoch = current.record.epoch.saturating_add(1);
         let mut used: BTreeSet<u16> = BTreeSet::new();
         for kept in [&current.root, &current.previous].into_iter().flatten() {
@@ -256,7 +276,7 @@ impl Publisher {
                             part,
                             epoch,
                         };
-                        self.write_page(store, header, content)?;
+                        self.write_page(store, claim, header, content)?;
                         pages.push(number);
                     }
                 }
@@ -281,16 +301,19 @@ impl Publisher {
     fn write_page(
         &mut self,
         store: &impl SharedData,
+        claim: Claim,
         header: PageHeader,
         content: &[u8],
     ) -> Result<(), PublishError> {
         let key = page_key(header.page);
         let value = page::encode(header, content);
-        overwrite(store, &key, &value)?;
-        let back = store.get(&key)?.map(|(value, _)| value);
-        if back.as_deref() != Some(&value[..]) {
-            return Err(PublishError::Verify(header.segment));
-        }
+        overwrite(
+            store,
+            claim,
+            &key,
+            &value,
+            PublishError::Verify(header.segment),
+        )?;
         if let Some(written) = self.written.get_mut(usize::from(header.page)) {
             *written = header.epoch;
         }
@@ -331,10 +354,7 @@ fn changes<'c>(
 }
 
 fn read_current(store: &impl SharedData) -> Result<Current, PublishError> {
-    let (value, cas) = store
-        .get(EPOCH_KEY)?
-        .ok_or(PublishError::Foreign("no epoch record"))?;
-    let record = EpochRecord::decode(&value).ok_or(PublishError::Foreign("the epoch record"))?;
+    let (record, cas) = read_record(store)?;
     let read = |slot| -> Result<_, PublishError> {
         let value = super::get_stable(store, root_key(slot))?;
         Ok(value.as_deref().and_then(PhysicalRoot::decode))
@@ -367,17 +387,16 @@ fn flip(
         free: usize::from(MAX_PAGES),
         pages,
     })?;
-    overwrite(store, root_key(slot), &value)?;
-    let back = store.get(root_key(slot))?.map(|(value, _)| value);
-    if back.as_deref() != Some(&value[..]) {
-        return Err(PublishError::Raced);
-    }
+    let claim = Claim { cas: current.cas };
+    overwrite(store, claim, root_key(slot), &value, PublishError::Raced)?;
     let record = EpochRecord {
         epoch: physical.epoch,
         slot,
         page_len: PAGE_LEN as u32,
         pages: u32::try_from(pages).unwrap_or_default(),
         root: digest,
+        writers: current.record.writers,
+        claim: current.record.claim,
     };
     store
         .set(EPOCH_KEY, &record.encode(), current.cas)
@@ -395,17 +414,81 @@ fn create(store: &impl SharedData, key: &[u8], value: &[u8]) -> Result<(), Publi
     }
 }
 
-/// Sets whatever the cas is, as the only writer of this key.
-fn overwrite(store: &impl SharedData, key: &[u8], value: &[u8]) -> Result<(), PublishError> {
+/// Takes the next writer's number.
+fn enter(store: &impl SharedData) -> Result<u64, PublishError> {
+    /// Each failure means that another publisher has entered or published.
+    const TRIES: usize = 64;
+    for _ in 0..TRIES {
+        let (mut record, cas) = read_record(store)?;
+        record.writers = record.writers.saturating_add(1);
+        match store.set(EPOCH_KEY, &record.encode(), cas) {
+            Ok(()) => return Ok(record.writers),
+            Err(StoreError::CasMismatch) => {}
+            Err(error) => return Err(PublishError::Store(error)),
+        }
+    }
+    Err(PublishError::Raced)
+}
+
+/// Claims the right to write.
+fn claim(store: &impl SharedData, writer: u64) -> Result<Claim, PublishError> {
+    let (mut record, cas) = read_record(store)?;
+    record.claim = writer;
+    match store.set(EPOCH_KEY, &record.encode(), cas) {
+        Ok(()) => {}
+        Err(StoreError::CasMismatch) => return Err(PublishError::Raced),
+        Err(error) => return Err(PublishError::Store(error)),
+    }
+    // A set does not give the new cas. Whoever came in between has left its own number.
+    let (record, cas) = read_record(store)?;
+    if record.claim == writer {
+        Ok(Claim { cas })
+    } else {
+        Err(PublishError::Raced)
+    }
+}
+
+fn read_record(store: &impl SharedData) -> Result<(EpochRecord, u32), PublishError> {
+    let (value, cas) = store
+        .get(EPOCH_KEY)?
+        .ok_or(PublishError::Foreign("no epoch record"))?;
+    let record = EpochRecord::decode(&value).ok_or(PublishError::Foreign("the epoch record"))?;
+    Ok((record, cas))
+}
+
+/// Overwrites a value while the claim stands, and reads it back; `unread` if that differs.
+fn overwrite(
+    store: &impl SharedData,
+    claim: Claim,
+    key: &[u8],
+    value: &[u8],
+    unread: PublishError,
+) -> Result<(), PublishError> {
     let (old, cas) = store
         .get(key)?
         .ok_or(PublishError::Foreign("a missing value"))?;
     if old.len() != value.len() {
         return Err(PublishError::Foreign("a value of another length"));
     }
+    let stands = || -> Result<bool, PublishError> {
+        Ok(store
+            .get(EPOCH_KEY)?
+            .is_some_and(|(_, cas)| cas == claim.cas))
+    };
+    if !stands()? {
+        return Err(PublishError::Raced);
+    }
     match store.set(key, value, cas) {
-        Ok(()) => Ok(()),
-        Err(StoreError::CasMismatch) => Err(PublishError::Raced),
-        Err(error) => Err(PublishError::Store(error)),
+        Ok(()) => {}
+        Err(StoreError::CasMismatch) => return Err(PublishError::Raced),
+        Err(error) => return Err(PublishError::Store(error)),
+    }
+    let back = store.get(key)?.map(|(value, _)| value);
+    if back.as_deref() == Some(value) {
+        Ok(())
+    } else if stands()? {
+        Err(unread)
+    } else {
+        Err(PublishError::Raced)
     }
 }

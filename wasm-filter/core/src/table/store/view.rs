@@ -188,7 +188,7 @@ impl Views {
     pub fn pin(&mut self, store: &impl SharedData) -> Result<Rc<View>, Unreadable> {
         let record = read_epoch(store)?;
         if let Some(current) = &self.current
-            && current.record == record
+            && current.record.same_table(&record)
         {
             return Ok(Rc::clone(current));
         }
