@@ -36,6 +36,7 @@ examples:
 bench:
     cargo bench -p silverback-core --bench lookup
     cargo bench -p silverback-filter --bench guest
+    cargo bench -p silverback-filter --bench request
     cargo bench -p silverback --bench translator
     cargo bench -p silverback-emulator
     cargo bench -p silverback --bench gateway
