@@ -6,7 +6,8 @@ use std::path::Path;
 
 use silverback_core::problem::Code;
 
-const BEGIN: &str = "<!-- codes of the translator: generated, see wasm-filter/core/tests/problems_page.rs -->\n";
+const BEGIN: &str =
+    "<!-- codes of the translator: generated, see wasm-filter/core/tests/problems_page.rs -->\n";
 const END: &str = "<!-- end of the generated part -->\n";
 
 #[test]
