@@ -79,6 +79,31 @@ impl fmt::Display for Source {
 
 // === impl Problem ===
 
+impl From<&silverback_core::problem::Problem> for Problem {
+    fn from(problem: &silverback_core::problem::Problem) -> Self {
+        use silverback_core::problem::Severity as Core;
+        let key = &problem.object;
+        Self {
+            code: problem.code.as_str().into(),
+            severity: match problem.severity {
+                Core::Info => Severity::Info,
+                Core::Warning => Severity::Warning,
+                Core::Error => Severity::Error,
+            },
+            object: Some(ObjectKey {
+                group: key.group.to_string(),
+                kind: key.kind.to_string(),
+                namespace: key.namespace.to_string(),
+                name: key.name.to_string(),
+            }),
+            field: problem.field.to_string(),
+            message: problem.message.to_string(),
+            hint: problem.hint.to_string(),
+            source: None,
+        }
+    }
+}
+
 impl Problem {
     /// A problem of the host's own.
     pub fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {

@@ -262,3 +262,24 @@ fn memory_is_limited_too() {
     commit(&mut session);
     assert_eq!(route(&mut session, "a.com", "/0"), "a");
 }
+
+/// `explain`, `translate` and `validate` run the core natively, `dev` as translator.wasm.
+#[test]
+fn the_core_says_the_same_natively_and_as_a_module() {
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart");
+    let set = silverback::manifests::load(&[quickstart.into()]);
+    let offline = silverback::offline::Offline::new(&set, OPTIONS).expect("a table");
+    let mut session = session(Limits::default());
+    for (key, object) in &set.objects() {
+        session.apply(key, &object.json).expect("applied");
+    }
+    session.commit().expect("committed");
+    let dump = session.dump().expect("a dump");
+    assert!(dump.contains("shop.example.com"), "{dump}");
+    assert_eq!(offline.dump().expect("a dump"), dump);
+    let request = r#"{"host":"shop.example.com","path":"/cart/7"}"#;
+    assert_eq!(
+        offline.explain(request).expect("an answer"),
+        session.explain(request).expect("an answer")
+    );
+}

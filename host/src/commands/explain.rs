@@ -13,9 +13,8 @@ use super::{Failure, request};
 use crate::args::{ExplainArgs, ExplainOutput};
 use crate::manifests::{ManifestSet, STDIN};
 use crate::object::ObjectKey;
-use crate::offline::Offline;
+use crate::offline::{Offline, OfflineError};
 use crate::render;
-use crate::translator::SessionError;
 
 pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> {
     if args.requests.as_deref() == Some(Path::new(STDIN))
@@ -31,11 +30,11 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
     }
     let set = super::load(&args.manifests)?;
     let more = stubs(args, &set);
-    let mut offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
+    let offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
     render::input(&offline, verbose)?;
     match (&args.url, &args.requests) {
-        (_, Some(requests)) => many(args, &mut offline, requests),
-        (Some(url), None) => one(args, &mut offline, url),
+        (_, Some(requests)) => many(args, &offline, requests),
+        (Some(url), None) => one(args, &offline, url),
         (None, None) => Err(Failure::usage(anyhow::anyhow!("no URL given"))),
     }
 }
@@ -55,11 +54,11 @@ fn stubs(_args: &ExplainArgs, _set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)>
     Vec::new()
 }
 
-fn one(args: &ExplainArgs, offline: &mut Offline, url: &str) -> Result<ExitCode, Failure> {
+fn one(args: &ExplainArgs, offline: &Offline, url: &str) -> Result<ExitCode, Failure> {
     let request = request::build(&args.method, url, &args.header).map_err(Failure::usage)?;
-    let answer = offline.session.explain(&request.to_string());
+    let answer = offline.explain(&request.to_string());
     let answer = answer.map_err(|error| match error {
-        SessionError::Request(why) => Failure::usage(anyhow::anyhow!("{why}")),
+        OfflineError::Core(why) => Failure::usage(anyhow::anyhow!("{why}")),
         error => error.into(),
     })?;
     let mut out = anstream::stdout().lock();
@@ -72,7 +71,7 @@ fn one(args: &ExplainArgs, offline: &mut Offline, url: &str) -> Result<ExitCode,
 
 /// One answer a line, in the order of the questions. A line that cannot be asked has an answer
 /// that says so, and the others are answered all the same.
-fn many(args: &ExplainArgs, offline: &mut Offline, path: &Path) -> Result<ExitCode, Failure> {
+fn many(args: &ExplainArgs, offline: &Offline, path: &Path) -> Result<ExitCode, Failure> {
     if args.output == Some(ExplainOutput::Table) {
         return Err(Failure::usage(anyhow::anyhow!(
             "--requests answers with one JSON value a line (hint: -o jsonl)"
@@ -95,9 +94,9 @@ fn many(args: &ExplainArgs, offline: &mut Offline, path: &Path) -> Result<ExitCo
         if line.is_empty() {
             continue;
         }
-        match offline.session.explain(line) {
+        match offline.explain(line) {
             Ok(answer) => writeln!(out, "{answer}")?,
-            Err(SessionError::Request(why)) => {
+            Err(OfflineError::Core(why)) => {
                 unanswered += 1;
                 let error = json!({"message": why, "line": number});
                 writeln!(out, "{}", json!({"schemaVersion": 1, "error": error}))?;

@@ -11,9 +11,9 @@ use crate::render;
 
 pub(super) fn run(args: &TranslateArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let set = super::load(&args.manifests)?;
-    let mut offline = Offline::new(&set, &args.manifests.classes.options())?;
+    let offline = Offline::new(&set, &args.manifests.classes.options())?;
     render::input(&offline, verbose)?;
-    let dump = offline.session.dump()?;
+    let dump = offline.dump()?;
     let mut out = anstream::stdout().lock();
     match args.output {
         TableOutput::Json => writeln!(out, "{dump}")?,

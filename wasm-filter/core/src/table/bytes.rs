@@ -4,13 +4,6 @@
 //! broken segment, whose digest was right: a bug or another format. It is answered like an
 //! unreadable segment, never by a guess.
 
-/// Reads a `u16` at `at`.
-#[inline]
-pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let (head, _) = bytes.get(at..)?.split_first_chunk::<2>()?;
-    Some(u16::from_le_bytes(*head))
-}
-
 /// Reads a `u32` at `at`.
 #[inline]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

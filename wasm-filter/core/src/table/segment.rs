@@ -9,7 +9,7 @@
 //! The container knows nothing of hosts or Services: a block is a key with its hash and a payload.
 //! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes.
 
-use super::bytes::{Cursor, offset, patch_u32, put_prefixed, u16_at, u32_at};
+use super::bytes::{Cursor, offset, patch_u32, put_prefixed, u32_at};
 use std::collections::BTreeMap;
 
 /// First bytes of a segment: "SBSG".
@@ -115,17 +115,20 @@ impl<'a> SegmentView<'a> {
                 flags: 0,
             });
         }
-        let head = bytes.first_chunk::<HEADER>()?;
-        let ok = u32_at(head, 0)? == MAGIC
-            && u16_at(head, 4)? == FORMAT
-            && head.get(6) == Some(&(kind as u8));
-        let slots = u32_at(head, 12)? as usize;
-        let fits = slots.is_power_of_two() && bytes.len() >= HEADER + slots.checked_mul(4)?;
-        (ok && fits).then_some(Self {
+        // Read with every access, so in two words: magic, format, kind and flags; count and slots.
+        let (first, rest) = bytes.split_first_chunk::<8>()?;
+        let (second, rest) = rest.split_first_chunk::<8>()?;
+        let first = u64::from_le_bytes(*first);
+        let second = u64::from_le_bytes(*second);
+        let expected = u64::from(MAGIC) | u64::from(FORMAT) << 32 | (kind as u64) << 48;
+        let slots = (second >> 32) as usize;
+        let fits = slots.is_power_of_two() && rest.len() / 4 >= slots;
+        (first << 8 == expected << 8 && fits).then_some(Self {
             bytes,
             slots,
-            count: u32_at(head, 8)?,
-            flags: *head.get(7)?,
+            // The low half.
+            count: second as u32,
+            flags: (first >> 56) as u8,
         })
     }
 
