@@ -15,6 +15,7 @@ struct Trace {
     outcome: String,
     status: Option<u16>,
     message: Option<String>,
+    hint: Option<String>,
     route: Option<RouteRef>,
     backends: Vec<Target>,
     request: Option<Upstream>,
@@ -81,6 +82,9 @@ pub fn explain(out: &mut dyn Write, request: &Value, answer: &str) -> io::Result
 
     let mut facts = Grid::new(&["", ""]);
     facts.row(["outcome".to_owned(), outcome(&trace)]);
+    if let Some(hint) = &trace.hint {
+        facts.row(["hint".to_owned(), hint.clone()]);
+    }
     if let Some(route) = &trace.route {
         facts.row(["route".to_owned(), describe(route)]);
     }

@@ -19,9 +19,9 @@ use crate::route::answer::{Reply, split_query};
 use crate::route::balance;
 use crate::route::host::HostName;
 use crate::route::path::{is_query, normalize_bytes};
-use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, select};
+use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, listener, select};
 use crate::table::endpoints;
-use crate::table::layout::HostKind;
+use crate::table::layout::{BASE, HostKind};
 use crate::table::routes::{MatchEntry, PathEntry, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
@@ -95,7 +95,20 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
     let broken = |_: Unreadable| "the table cannot be read".to_owned();
     let selected = select(segments, &request, &headers).map_err(broken)?;
     let mut trace = match &selected {
-        None => Trace::reply(Outcome::NotFound, Reply::NotFound),
+        None => {
+            let base = segments.segment(BASE).map_err(broken)?;
+            let mut trace = Trace::reply(Outcome::NotFound, Reply::NotFound);
+            // On 80 and 443 the host is more likely to be what is wrong.
+            let own_port = !matches!(port, 80 | 443);
+            if own_port && listener(base, &request).map_err(broken)?.is_none() {
+                trace.hint = Some(format!(
+                    "no Gateway listener serves this host by {} on port {port}; the port is the \
+                     listener's own, not the one that `silverback dev` binds for it",
+                    if tls { "HTTPS" } else { "HTTP" }
+                ));
+            }
+            trace
+        }
         Some(selected) => {
             let mut trace = outcome(segments, selected).map_err(broken)?;
             if trace.outcome == Outcome::Route {

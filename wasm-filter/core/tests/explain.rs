@@ -127,6 +127,17 @@ fn outcomes() {
 }
 
 #[test]
+fn a_port_without_a_listener_is_hinted_at() {
+    let hint = |request: &Value| ask(request)["hint"].as_str().map(str::to_owned);
+    let elsewhere = hint(&json!({"host": "api.example", "port": 16080, "path": "/v1"}));
+    assert!(elsewhere.is_some_and(|hint| hint.contains("port 16080")));
+    assert_eq!(
+        hint(&json!({"host": "api.example:8080", "path": "/v2"})),
+        None
+    );
+}
+
+#[test]
 fn the_answer_names_rule_backends_and_what_the_upstream_gets() {
     let answer = ask(&json!({
         "method": "GET", "host": "api.example:8080", "path": "/x/../v1//a?q=1",

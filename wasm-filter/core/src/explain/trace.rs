@@ -58,6 +58,9 @@ pub struct Trace {
     /// The message of the gateway's own answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What may help, where no rule was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// The rule that was chosen.
     pub route: Option<RouteRef>,
     /// Where the rule was found and what it asks for.
@@ -176,6 +179,7 @@ impl Trace {
             outcome,
             status: None,
             message: None,
+            hint: None,
             route: None,
             matched: None,
             backends: Vec::new(),
