@@ -17,7 +17,7 @@ use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEn
     propagate_version = true,
     after_help = "Examples:
   silverback dev examples/quickstart
-  silverback explain -f examples/quickstart http://shop.example.com/cart
+  silverback explain -f examples/quickstart --echo http://shop.example.com/cart
   silverback validate -f manifests/"
 )]
 pub struct Args {

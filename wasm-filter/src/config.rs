@@ -141,7 +141,7 @@ impl Config {
         if config.ports.len() > MAX_PORTS {
             return Err(ConfigError::TooManyPorts(config.ports.len()));
         }
-        config.ports.sort_by_key(|port| port.port);
+        config.ports.sort_unstable_by_key(|port| port.port);
         for pair in config.ports.windows(2) {
             if let [a, b] = pair
                 && a.port == b.port
@@ -155,7 +155,11 @@ impl Config {
     /// What a port serves.
     #[must_use]
     pub fn entry(&self, port: u16) -> Entry {
-        let listed = self.ports.iter().find(|listed| listed.port.get() == port);
+        // Sorted, by `parse` or by default.
+        let at = self
+            .ports
+            .binary_search_by_key(&port, |listed| listed.port.get());
+        let listed = at.ok().and_then(|at| self.ports.get(at));
         match listed {
             Some(listed) => Entry {
                 ingress: listed.ingress,

@@ -95,7 +95,11 @@ impl Worker {
             }
             Err(error) => {
                 self.log_once(proxy, error);
-                reply(proxy, 503, "no routing table yet", Some("1"))
+                let message = match error {
+                    Unreadable::NoTable | Unreadable::NoSentinel => "no routing table yet",
+                    _ => "the routing table cannot be read",
+                };
+                reply(proxy, 503, message, Some("1"))
             }
         }
     }

@@ -15,11 +15,10 @@ pub use trace::{
     BackendTrace, Candidate, Lost, Matched, Outcome, Question, RouteRef, Trace, Upstream, Values,
 };
 
-use crate::route::answer::{Reply, split_query};
+use crate::route::answer::Reply;
 use crate::route::balance;
-use crate::route::host::HostName;
-use crate::route::path::{is_query, normalize_bytes};
 use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, listener, select};
+use crate::route::target::Target;
 use crate::table::endpoints;
 use crate::table::layout::{BASE, HostKind};
 use crate::table::routes::{MatchEntry, PathEntry, RuleEntry};
@@ -74,22 +73,17 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
         .or(in_host)
         .unwrap_or(if tls { 443 } else { 80 });
     let headers = Given(collect(&question.headers));
-    let (path, query) = split_query(target.as_bytes());
-    let (Some(host), Some(path)) = (HostName::parse(authority.as_bytes()), normalize_bytes(path))
-    else {
+    let Some(target) = Target::parse(authority.as_bytes(), target.as_bytes()) else {
         return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
     };
-    if !is_query(query) {
-        return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
-    }
     let request = Request {
         entry: Entry {
             ingress: true,
             listener: Some(port),
         },
         tls,
-        host: host.as_bytes(),
-        path: &path,
+        host: target.host.as_bytes(),
+        path: &target.path,
         method: method.as_bytes(),
     };
     let broken = |_: Unreadable| "the table cannot be read".to_owned();
@@ -115,7 +109,7 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
                 trace.request = Some(Upstream {
                     method: method.to_owned(),
                     host: authority.to_owned(),
-                    path: lossy(&[&path, query].concat()),
+                    path: lossy(&[&target.path, target.query].concat()),
                     headers: headers.0.clone(),
                 });
             }

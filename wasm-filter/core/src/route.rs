@@ -6,3 +6,4 @@ pub mod host;
 pub mod path;
 pub mod rank;
 pub mod select;
+pub mod target;

@@ -146,7 +146,7 @@ fn check(peer: &mut Peer, world: &World, ask: &Ask, output: &Output, faulty: boo
     let Some(reply) = &output.reply else {
         wrong("neither plan nor reply")
     };
-    if reply.body.contains("no routing table yet") {
+    if reply.body.contains("routing table") {
         if reply.status != 503 || !faulty && current > 0 {
             wrong("503 without a fault");
         }

@@ -3,9 +3,8 @@
 use core::net::SocketAddr;
 
 use super::balance::{self, Spin};
-use super::host::HostName;
-use super::path::{is_query, normalize_bytes};
 use super::select::{Entry, Headers, Request, Selected, select};
+use super::target::Target;
 use crate::contract::plan::{Plan, Protocol, Timeouts};
 use crate::contract::request::RequestInfo;
 use crate::table::endpoints;
@@ -89,18 +88,14 @@ pub fn answer(
     spin: Spin,
     scratch: &mut Scratch,
 ) -> Result<Answer, Unreadable> {
-    let (path, query) = split_query(info.path);
-    let (Some(host), Some(normal)) = (HostName::parse(info.host), normalize_bytes(path)) else {
+    let Some(target) = Target::parse(info.host, info.path) else {
         return Ok(Answer::Reply(Reply::BadRequest));
     };
-    if !is_query(query) {
-        return Ok(Answer::Reply(Reply::BadRequest));
-    }
     let request = Request {
         entry,
         tls: info.tls,
-        host: host.as_bytes(),
-        path: &normal,
+        host: target.host.as_bytes(),
+        path: &target.path,
         method: info.method,
     };
     let Some(selected) = select(segments, &request, headers)? else {
@@ -125,14 +120,13 @@ pub fn answer(
         &mut scratch.route_name,
         &mut scratch.service_name,
     )?;
-    scratch.uri.clear();
-    let uri = if normal.as_ref() == path {
-        None
-    } else {
-        scratch.uri.extend_from_slice(&normal);
-        scratch.uri.extend_from_slice(query);
-        Some(&scratch.uri[..])
-    };
+    let uri = target.rewritten().map(|parts| {
+        scratch.uri.clear();
+        for part in parts {
+            scratch.uri.extend_from_slice(part);
+        }
+        &*scratch.uri
+    });
     let plan = Plan {
         epoch,
         rule: selected.rule.id(),
@@ -152,16 +146,6 @@ pub fn answer(
         Ok(()) => Answer::Proxy,
         Err(_) => Answer::Reply(Reply::NoPlan),
     })
-}
-
-/// Splits `path?query` before the `?`.
-#[must_use]
-pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
-    let at = target
-        .iter()
-        .position(|b| *b == b'?')
-        .unwrap_or(target.len());
-    target.split_at_checked(at).unwrap_or((target, b""))
 }
 
 /// The names that KIC gives to the Kong route and service of a rule (kic-map 2.2, 2.4), so that

@@ -19,8 +19,13 @@ pub fn normalize_bytes(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_normal(path) {
         return Some(Cow::Borrowed(path));
     }
-    let decoded = decode(path)?;
-    Some(Cow::Owned(remove_dots(&decoded)))
+    let normal = remove_dots(&decode(path)?);
+    // `/.well-known` and `%2F` only look as if something had to change.
+    Some(if normal == path {
+        Cow::Borrowed(path)
+    } else {
+        Cow::Owned(normal)
+    })
 }
 
 /// The normal form of a path in a manifest; `None` = not a path that a request could have.

@@ -136,8 +136,8 @@ pub(crate) fn put_prefixed(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value.get(..len as usize).unwrap_or_default());
 }
 
-/// A length or offset as the table stores it. The encoder refuses segments above
-/// [`super::segment::MAX_SEGMENT`] before an offset could overflow.
+/// A length or offset as the table stores it. A wasm memory has no segment of 4 GiB, and a pool of
+/// [`super::store::MAX_PAGES`] pages holds 64 MiB: a larger table is refused when it is published.
 pub(crate) fn offset(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use super::hash::digest64;
+use super::layout::{INGRESS, INGRESS_DEFAULT};
 
 /// A host as routes and listeners name it. Names are lower case, without port and trailing dot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,8 +174,8 @@ impl Scope {
     #[must_use]
     pub fn id(&self) -> u64 {
         match self {
-            Self::Ingress => 0,
-            Self::IngressDefault => 2,
+            Self::Ingress => INGRESS,
+            Self::IngressDefault => INGRESS_DEFAULT,
             // `| 1` keeps a listener's id apart from Ingress's.
             Self::Listener { port, hostname } => {
                 digest64(&["listener", &port.to_string(), &hostname.to_string()]) | 1

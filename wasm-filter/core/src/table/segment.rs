@@ -16,8 +16,6 @@ use std::collections::BTreeMap;
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SBSG");
 /// Version of everything below the root: segments, blocks and payloads.
 pub const FORMAT: u16 = 1;
-/// The largest segment in bytes; 100,000 paths of one host are about 6 MiB.
-pub const MAX_SEGMENT: usize = 256 << 20;
 
 const HEADER: usize = 16;
 
