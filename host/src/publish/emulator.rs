@@ -3,13 +3,14 @@
 use silverback_core::table::store::{SharedData, StoreError};
 use silverback_emulator::{SharedStore, StoreError as EmulatorError};
 
-/// The emulator's store as a node.
+/// The emulator's store as a node. Reads under the lock, as the Lua side does: what is injected into the
+/// reads of filters never reaches the publisher.
 #[derive(Clone, Debug)]
 pub struct EmulatorStore(pub SharedStore);
 
 impl SharedData for EmulatorStore {
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        match self.0.get(key) {
+        match self.0.get_locked(key) {
             Ok(found) => Ok(Some(found)),
             Err(EmulatorError::NotFound) => Ok(None),
             Err(error) => Err(convert(error)),
