@@ -148,16 +148,16 @@ fn reply(proxy: &impl Proxy, status: u16, message: &str, retry_after: Option<&st
 }
 
 impl<P: Proxy> Headers for RequestHeaders<'_, P> {
-    fn is(&self, name: &str, value: &[u8]) -> bool {
+    fn first<T>(&self, name: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
         let Ok(mut known) = self.known.try_borrow_mut() else {
-            return false;
+            return judge(None);
         };
         if let Some((_, found)) = known.iter().find(|(known, _)| **known == *name) {
-            return found.as_deref() == Some(value);
+            return judge(found.as_deref());
         }
         let found = self.proxy.header(name);
-        let is = found.as_deref() == Some(value);
+        let judged = judge(found.as_deref());
         known.push((name.into(), found));
-        is
+        judged
     }
 }

@@ -15,13 +15,17 @@ pub use trace::{
     BackendTrace, Candidate, Lost, Matched, Outcome, Question, RouteRef, Trace, Upstream, Values,
 };
 
+use crate::regex::Cache;
 use crate::route::answer::Reply;
 use crate::route::balance;
-use crate::route::select::{Entry, Headers, Level, Request, Selected, levels, listener, select};
+use crate::route::select::{
+    Entry, Headers, Level, Request, Selected, holds, levels, listener, select,
+};
 use crate::route::target::Target;
+use crate::table::dump::FiltersDump;
 use crate::table::endpoints;
 use crate::table::layout::{BASE, HostKind};
-use crate::table::routes::{MatchEntry, PathEntry, RuleEntry};
+use crate::table::routes::{Condition, MatchEntry, PathEntry, PathKind, RuleEntry, Value};
 use crate::table::store::view::{Segments, Unreadable};
 
 /// The most losers that an answer lists.
@@ -31,9 +35,9 @@ const MAX_CANDIDATES: usize = 100;
 struct Given(BTreeMap<String, Vec<String>>);
 
 impl Headers for Given {
-    fn is(&self, name: &str, value: &[u8]) -> bool {
+    fn first<T>(&self, name: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
         let first = self.0.get(name).and_then(|values| values.first());
-        first.is_some_and(|first| first.as_bytes() == value)
+        judge(first.map(String::as_bytes))
     }
 }
 
@@ -73,8 +77,15 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
         .or(in_host)
         .unwrap_or(if tls { 443 } else { 80 });
     let headers = Given(collect(&question.headers));
+    let cache = Cache::new();
     let Some(target) = Target::parse(authority.as_bytes(), target.as_bytes()) else {
         return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
+    };
+    // A client names the host that it asks for.
+    let sni = match &question.sni {
+        Some(sni) => sni.to_ascii_lowercase(),
+        None if tls => target.host.as_str().to_owned(),
+        None => String::new(),
     };
     let request = Request {
         entry: Entry {
@@ -84,10 +95,12 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
         tls,
         host: target.host.as_bytes(),
         path: &target.path,
+        query: target.query,
         method: method.as_bytes(),
+        sni: sni.as_bytes(),
     };
     let broken = |_: Unreadable| "the table cannot be read".to_owned();
-    let selected = select(segments, &request, &headers).map_err(broken)?;
+    let selected = select(segments, &request, &headers, &cache).map_err(broken)?;
     let mut trace = match &selected {
         None => {
             let base = segments.segment(BASE).map_err(broken)?;
@@ -116,7 +129,8 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
             trace
         }
     };
-    trace.candidates = losers(segments, &request, &headers, selected.as_ref()).map_err(broken)?;
+    trace.candidates =
+        losers(segments, &request, &headers, &cache, selected.as_ref()).map_err(broken)?;
     Ok(trace)
 }
 
@@ -176,6 +190,7 @@ pub fn backends(
             port: None,
             weight: backend.weight,
             endpoints: Vec::new(),
+            filters: FiltersDump::of(segments, &backend.changes)?,
         };
         if let Some(id) = backend.service {
             trace.kind = Some("Service".to_owned());
@@ -196,6 +211,7 @@ fn losers(
     segments: &dyn Segments,
     request: &Request<'_>,
     headers: &impl Headers,
+    cache: &Cache,
     selected: Option<&Selected<'_, '_>>,
 ) -> Result<Vec<Candidate>, Unreadable> {
     let winner = selected.map(|s| {
@@ -203,7 +219,7 @@ fn losers(
             s.level.scope,
             s.level.kind,
             s.level.host.len(),
-            s.path.exact,
+            s.path.kind,
             s.path.text,
             RouteRef::of(&s.rule, &s.matched),
         )
@@ -211,7 +227,7 @@ fn losers(
     let mut found: Vec<(u8, Candidate)> = Vec::new();
     levels(segments, request, |level, routes| {
         let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-        paths.sort_by_key(|path| (!path.exact, core::cmp::Reverse(path.text.len()), path.text));
+        paths.sort_by_key(|path| (path.rank, path.text));
         for path in paths {
             for matched in path.matches() {
                 if found.len() > MAX_CANDIDATES * 4 {
@@ -223,7 +239,7 @@ fn losers(
                     level.scope,
                     level.kind,
                     level.host.len(),
-                    path.exact,
+                    path.kind,
                     path.text,
                 );
                 if winner.as_ref().is_some_and(|(a, b, c, d, e, winner)| {
@@ -231,7 +247,7 @@ fn losers(
                 }) {
                     continue;
                 }
-                let (order, lost) = why(request, headers, &level, &path, &matched)?;
+                let (order, lost) = why(request, headers, cache, &level, &path, &matched)?;
                 found.push((order, Candidate { route, lost }));
             }
         }
@@ -249,12 +265,13 @@ fn losers(
 fn why(
     request: &Request<'_>,
     headers: &impl Headers,
+    cache: &Cache,
     level: &Level<'_>,
     path: &PathEntry<'_>,
     matched: &MatchEntry<'_>,
 ) -> Result<(u8, Lost), Unreadable> {
     let lost = |code, detail| Lost { code, detail };
-    if !path.fits(request.path) {
+    if !path.fits(request.path, cache)? {
         let detail = format!(
             "path {} does not fit {} {}",
             lossy(request.path),
@@ -263,18 +280,40 @@ fn why(
         );
         return Ok((3, lost("path", detail)));
     }
-    if let Some(method) = matched.method
-        && method != request.method
-    {
-        let detail = format!("method {} is not {}", lossy(request.method), lossy(method));
-        return Ok((1, lost("method", detail)));
-    }
-    for header in matched.headers() {
-        let (name, value) = header?;
-        if !headers.is(name, value) {
-            let detail = format!("header {name} is not {:?}", lossy(value));
-            return Ok((2, lost("header", detail)));
+    for condition in matched.conditions() {
+        let condition = condition?;
+        if holds(&condition, request, headers, cache)? {
+            continue;
         }
+        return Ok(match condition {
+            Condition::Method(methods) => {
+                let methods: Vec<_> = methods.iter().map(lossy).collect();
+                let detail = format!(
+                    "method {} is not {}",
+                    lossy(request.method),
+                    methods.join(" or ")
+                );
+                (1, lost("method", detail))
+            }
+            Condition::Scheme(_) => (1, lost("scheme", "it is for requests without TLS".into())),
+            Condition::Sni(names) => {
+                let names: Vec<_> = names.iter().map(|(_, name)| lossy(name)).collect();
+                let detail = format!(
+                    "server name {:?} is not {}",
+                    lossy(request.sni),
+                    names.join(" or ")
+                );
+                (2, lost("sni", detail))
+            }
+            Condition::Header(name, value) => {
+                let detail = format!("header {name} {}", unmet(&value));
+                (2, lost("header", detail))
+            }
+            Condition::Query(name, value) => {
+                let detail = format!("query parameter {} {}", lossy(name), unmet(&value));
+                (2, lost("query", detail))
+            }
+        });
     }
     let detail = format!(
         "it fits too (host {}, {} {}), but the chosen match comes first",
@@ -285,12 +324,27 @@ fn why(
     Ok((0, lost("precedence", detail)))
 }
 
+fn unmet(value: &Value<'_>) -> String {
+    match value {
+        Value::OneOf(values) => {
+            let values: Vec<_> = values.iter().map(|v| format!("{:?}", lossy(v))).collect();
+            format!("is not {}", values.join(" or "))
+        }
+        Value::Regex(regex) => format!("does not match {:?}", regex.pattern),
+    }
+}
+
 pub(crate) fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 pub(crate) fn path_type(path: &PathEntry<'_>) -> &'static str {
-    if path.exact { "Exact" } else { "Prefix" }
+    match path.kind {
+        PathKind::Exact => "Exact",
+        PathKind::Prefix => "Prefix",
+        PathKind::Text => "Text",
+        PathKind::Regex => "Regex",
+    }
 }
 
 pub(crate) fn path_text(path: &PathEntry<'_>) -> String {

@@ -25,6 +25,7 @@ pub mod explain;
 pub mod object;
 #[cfg(feature = "translate")]
 pub mod problem;
+pub mod regex;
 #[cfg(feature = "translate")]
 mod resources;
 pub mod route;

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod balance;
 pub mod host;
 pub mod path;
+pub mod query;
 pub mod rank;
 pub mod select;
 pub mod target;

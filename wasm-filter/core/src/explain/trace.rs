@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lossy;
 use crate::route::answer::Reply;
+use crate::table::dump::FiltersDump;
 use crate::table::routes::{MatchEntry, RuleEntry};
 
 /// The question.
@@ -137,6 +138,9 @@ pub struct BackendTrace {
     pub weight: u32,
     /// `ip:port` of every endpoint.
     pub endpoints: Vec<String>,
+    /// What is changed on the way to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filters: Option<FiltersDump>,
 }
 
 /// What the upstream receives.

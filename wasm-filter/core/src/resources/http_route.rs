@@ -10,7 +10,7 @@ use super::field::{Field, Read, Reported, Sink, quote};
 use super::{host, path};
 use crate::object::GATEWAY_GROUP;
 use crate::problem::{Code, Finding};
-use crate::table::model::{HeaderMatch, HostPattern, PathMatch};
+use crate::table::model::{HeaderMatch, HostPattern, PathMatch, ValueMatch};
 
 /// What is read of an HTTPRoute.
 #[derive(Debug, PartialEq, Eq)]
@@ -330,7 +330,7 @@ fn read_headers(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Box<[HeaderMatch
         if out.iter().all(|header| *header.name != *name_text) {
             out.push(HeaderMatch {
                 name: name_text.into(),
-                value: value_text.into(),
+                value: ValueMatch::OneOf(vec![value_text.into()]),
             });
         } else {
             sink.push(name.warning(

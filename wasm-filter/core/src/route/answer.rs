@@ -7,6 +7,7 @@ use super::select::{Entry, Headers, Request, Selected, select};
 use super::target::Target;
 use crate::contract::plan::{Plan, Protocol, Timeouts};
 use crate::contract::request::RequestInfo;
+use crate::regex::Cache;
 use crate::table::endpoints;
 use crate::table::layout::HostKind;
 use crate::table::model::RouteKind;
@@ -44,6 +45,8 @@ pub enum Answer {
 pub struct Scratch {
     /// The plan's bytes.
     pub plan: Vec<u8>,
+    /// Automata that requests needed so far.
+    patterns: Cache,
     endpoints: Vec<SocketAddr>,
     uri: Vec<u8>,
     route_name: Vec<u8>,
@@ -96,9 +99,11 @@ pub fn answer(
         tls: info.tls,
         host: target.host.as_bytes(),
         path: &target.path,
+        query: target.query,
         method: info.method,
+        sni: info.sni,
     };
-    let Some(selected) = select(segments, &request, headers)? else {
+    let Some(selected) = select(segments, &request, headers, &scratch.patterns)? else {
         return Ok(Answer::Reply(Reply::NotFound));
     };
     let Some(backend) = balance::backend(&selected.rule, spin)? else {

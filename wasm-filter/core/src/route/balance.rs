@@ -29,7 +29,10 @@ impl Spin {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn backend(rule: &RuleEntry<'_>, spin: Spin) -> Result<Option<BackendEntry>, Unreadable> {
+pub fn backend<'t>(
+    rule: &RuleEntry<'t>,
+    spin: Spin,
+) -> Result<Option<BackendEntry<'t>>, Unreadable> {
     let mut total = 0u64;
     let mut count = 0;
     let mut last = None;

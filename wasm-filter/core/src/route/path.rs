@@ -86,7 +86,8 @@ fn decode(path: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn hex(byte: u8) -> Option<u8> {
+/// The value of a hexadecimal digit.
+pub(crate) fn hex(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
         .and_then(|digit| u8::try_from(digit).ok())

@@ -10,22 +10,37 @@
 //! 7. the route appearing first in alphabetical order by "{namespace}/{name}",
 //! 8. the first matching rule (in list order) with a match meeting the above criteria.
 //!
+//! "RegularExpression" is implementation-specific: after 1, before 2, longer patterns first.
+//!
 //! Ingress has only 1, 2 ("the longest matching path"; "Exact" before "Prefix") and then, for
-//! equal paths, the older object as in 6 and 7. Which *host* a rule is for, and that Ingress comes
+//! equal paths, what annotations ask for as in 3 to 5, server names, and the older object as in 6
+//! and 7. Its patterns and text prefixes take part in 2 by their length, as in KIC.
+//!
+//! GRPCRoute: "Characters in a matching service", then "in a matching method", headers, age: a
+//! service and a method are an exact path, a service is a prefix, a method is a pattern that comes
+//! after every service.
+//!
+//! Which *host* a rule is for, and that Ingress comes
 //! before HTTPRoute, is decided before any rank is compared (`select`).
 
 use core::cmp::{Ordering, Reverse};
 
-use crate::table::model::{PathMatch, RouteMatch};
+use crate::table::model::{PathMatch, RouteKind, RouteMatch};
+use crate::table::routes::PathKind;
 
 /// Precedence of a path: the part of a [`Rank`] by which the table is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathRank {
-    /// Before every prefix.
+    /// Before all others.
     Exact,
-    /// Longer before shorter, in bytes.
-    Prefix(Reverse<usize>),
+    /// Larger before smaller; of one size patterns, then prefixes by segment, then text prefixes.
+    Sized(Reverse<u32>, u8),
 }
+
+/// Size of the patterns of HTTPRoutes beyond their length: they come before every prefix.
+const BEFORE_PREFIXES: u32 = 1 << 24;
+/// How the pattern of a GRPCRoute match begins that names a method and no service.
+pub const ANY_SERVICE: &str = "/[^/]+/";
 
 /// Precedence of a match among all matches of one host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +49,7 @@ pub struct Rank<'a> {
     method: Reverse<bool>,
     headers: Reverse<usize>,
     query: Reverse<usize>,
+    sni: Reverse<bool>,
     // No creation time (a manifest that was never applied) counts as the newest.
     created: (bool, i64),
     names: FullName<'a>,
@@ -50,12 +66,54 @@ struct FullName<'a> {
 }
 
 impl PathRank {
-    /// The rank of a path.
+    /// The rank of a path of an object of this kind.
     #[must_use]
-    pub fn of(path: &PathMatch) -> Self {
+    pub fn of(kind: RouteKind, path: &PathMatch) -> Self {
         match path {
             PathMatch::Exact(_) => Self::Exact,
-            PathMatch::Prefix(prefix) => Self::Prefix(Reverse(prefix.len())),
+            PathMatch::Prefix(text) => Self::of_text(text.len(), PathKind::Prefix),
+            PathMatch::Text(text) => Self::of_text(text.len(), PathKind::Text),
+            PathMatch::Regex(regex) => {
+                // A pattern has at most 4 KiB.
+                let len = u32::try_from(regex.pattern.len()).unwrap_or(BEFORE_PREFIXES);
+                let size = match kind {
+                    RouteKind::Ingress => len,
+                    RouteKind::HttpRoute => len.saturating_add(BEFORE_PREFIXES),
+                    // "Characters in a matching service" comes first: there are none.
+                    RouteKind::GrpcRoute if regex.pattern.starts_with(ANY_SERVICE) => 1,
+                    RouteKind::GrpcRoute => len,
+                };
+                Self::sized(size, PathKind::Regex)
+            }
+        }
+    }
+
+    /// The rank of a prefix of this length in bytes.
+    #[inline]
+    #[must_use]
+    pub fn of_text(len: usize, kind: PathKind) -> Self {
+        // The prefix "" is `/`.
+        Self::sized(u32::try_from(len).unwrap_or(u32::MAX).max(1), kind)
+    }
+
+    /// The rank of a path of this [`Self::size`].
+    #[inline]
+    #[must_use]
+    pub fn sized(size: u32, kind: PathKind) -> Self {
+        let order = match kind {
+            PathKind::Regex => 0,
+            PathKind::Exact | PathKind::Prefix => 1,
+            PathKind::Text => 2,
+        };
+        Self::Sized(Reverse(size), order)
+    }
+
+    /// What ranks it among patterns and prefixes; 0 for an exact path.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        match self {
+            Self::Exact => 0,
+            Self::Sized(Reverse(size), _) => *size,
         }
     }
 }
@@ -66,10 +124,11 @@ impl<'a> Rank<'a> {
     pub fn of(m: &'a RouteMatch) -> Self {
         let object = &m.rule.object;
         Self {
-            path: PathRank::of(&m.path),
-            method: Reverse(m.method.is_some()),
+            path: PathRank::of(object.kind, &m.path),
+            method: Reverse(!m.methods.is_empty()),
             headers: Reverse(m.headers.len()),
-            query: Reverse(0),
+            query: Reverse(m.queries.len()),
+            sni: Reverse(!m.snis.is_empty()),
             created: (object.created.is_none(), object.created.unwrap_or_default()),
             names: FullName {
                 namespace: &object.namespace,

@@ -1,18 +1,21 @@
 //! Which rule a request belongs to.
 //!
 //! listener -> host (exact, then wildcard label by label, then none) -> path, best rank first ->
-//! method and headers. On each host Ingress comes before Gateway routes (as in KIC), and a host
-//! none of whose paths fits is passed over for the next best one.
+//! method, headers, query parameters. On each host Ingress comes before HTTPRoutes, and those before
+//! GRPCRoutes (as in KIC), and a host none of whose paths fits is passed over for the next best one.
 
+use crate::regex::Cache;
 use crate::table::layout::{
     BASE, HostKind, INGRESS, INGRESS_DEFAULT, flag, host_hash, is_host_key, route_segment,
 };
 use crate::table::listeners::ListenerEntry;
-use crate::table::routes::{HostRoutes, MatchEntry, PathEntry, RuleEntry};
+use crate::table::model::grpc_scope;
+use crate::table::routes::{Condition, HostRoutes, MatchEntry, PathEntry, RuleEntry, Value};
 use crate::table::segment::{Broken, SegmentView};
 use crate::table::store::view::{Segments, Unreadable};
 
 use super::host::suffixes;
+use super::query;
 
 /// What a port of the data plane serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +37,18 @@ pub struct Request<'r> {
     pub host: &'r [u8],
     /// Normal form of the path without query ([`super::path`]).
     pub path: &'r [u8],
+    /// The query as sent, with its `?`.
+    pub query: &'r [u8],
     /// The method.
     pub method: &'r [u8],
+    /// The TLS server name, lower case; empty without.
+    pub sni: &'r [u8],
 }
 
 /// The request's headers, asked one by one: each may be a host call.
 pub trait Headers {
-    /// Is the first value of the header with this lower-case name the one given?
-    fn is(&self, name: &str, value: &[u8]) -> bool;
+    /// Shows the first value of the header with this lower-case name, `None` if there is none.
+    fn first<T>(&self, name: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T;
 }
 
 /// One place where the routes of a request may be: a host in a scope.
@@ -66,6 +73,17 @@ pub struct Selected<'t, 'r> {
     pub matched: MatchEntry<'t>,
     /// What happens.
     pub rule: RuleEntry<'t>,
+    /// The rule wants TLS and the request has none: it is answered with this status.
+    pub upgrade: Option<u16>,
+}
+
+/// Does a match fit, and how?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    No,
+    Yes,
+    /// Yes, but TLS is missing: answer with this status.
+    Upgrade(u16),
 }
 
 /// Finds the rule of a request; `None` = 404.
@@ -76,26 +94,34 @@ pub fn select<'t, 'r>(
     segments: &'t dyn Segments,
     request: &Request<'r>,
     headers: &impl Headers,
+    cache: &Cache,
 ) -> Result<Option<Selected<'t, 'r>>, Unreadable> {
     let mut found = None;
     levels(segments, request, |level, routes| {
-        Ok(routes.candidates(request.path, |path| {
+        Ok(routes.candidates(request.path, cache, |path| {
             for matched in path.matches() {
                 let matched = matched?;
-                if fits(&matched, request, headers)? {
-                    found = Some((level, path, matched));
-                    return Ok(true);
+                match fits(&matched, request, headers, cache)? {
+                    Fit::No => {}
+                    fit => {
+                        found = Some((level, path, matched, fit));
+                        return Ok(true);
+                    }
                 }
             }
             Ok(false)
         })?)
     })?;
     match found {
-        Some((level, path, matched)) => Ok(Some(Selected {
+        Some((level, path, matched, fit)) => Ok(Some(Selected {
             level,
             path,
             matched,
             rule: matched.rule()?,
+            upgrade: match fit {
+                Fit::Upgrade(status) => Some(status),
+                Fit::Yes | Fit::No => None,
+            },
         })),
         None => Ok(None),
     }
@@ -106,20 +132,49 @@ fn fits(
     matched: &MatchEntry<'_>,
     request: &Request<'_>,
     headers: &impl Headers,
-) -> Result<bool, Broken> {
-    if matched
-        .method
-        .is_some_and(|method| method != request.method)
-    {
-        return Ok(false);
-    }
-    for header in matched.headers() {
-        let (name, value) = header?;
-        if !headers.is(name, value) {
-            return Ok(false);
+    cache: &Cache,
+) -> Result<Fit, Broken> {
+    let mut fit = Fit::Yes;
+    for condition in matched.conditions() {
+        let condition = condition?;
+        if let Condition::Scheme(Some(status)) = condition
+            && !request.tls
+        {
+            fit = Fit::Upgrade(status);
+        } else if !holds(&condition, request, headers, cache)? {
+            return Ok(Fit::No);
         }
     }
-    Ok(true)
+    Ok(fit)
+}
+
+/// Does one condition hold? One about the scheme that wants TLS always does.
+///
+/// # Errors
+/// [`Broken`] for a pattern that is none.
+pub fn holds(
+    condition: &Condition<'_>,
+    request: &Request<'_>,
+    headers: &impl Headers,
+    cache: &Cache,
+) -> Result<bool, Broken> {
+    Ok(match condition {
+        Condition::Method(methods) => methods.contains(request.method),
+        Condition::Scheme(None) => !request.tls,
+        Condition::Scheme(Some(_)) => true,
+        // Kong asks for the server name only where there is TLS.
+        Condition::Sni(names) => !request.tls || names.contains(request.sni),
+        Condition::Header(name, value) => headers.first(name, |found| match (found, value) {
+            (None, _) => Ok(false),
+            (Some(found), Value::OneOf(values)) => Ok(values.contains(found)),
+            (Some(found), Value::Regex(regex)) => regex.is_match(cache, found),
+        })?,
+        Condition::Query(name, value) => match (query::first(request.query, name), value) {
+            (None, _) => false,
+            (Some(raw), Value::OneOf(values)) => values.iter().any(|value| query::is(raw, value)),
+            (Some(raw), Value::Regex(regex)) => regex.is_match(cache, &query::decode(raw))?,
+        },
+    })
 }
 
 /// Visits the hosts that a request may belong to, best first, until `visit` gives `true`; gives
@@ -136,6 +191,7 @@ pub fn levels<'t, 'r>(
     let base = segments.segment(BASE)?;
     let flags = base.flags();
     let listener = listener(base, request)?.map(|listener| listener.scope);
+    let grpc = listener.filter(|_| flags & flag::GRPC != 0).map(grpc_scope);
     let ingress = request.entry.ingress.then_some(INGRESS);
     let mut ask = |scope: Option<u64>, kind, host: &'r [u8]| {
         let Some(scope) = scope else {
@@ -151,21 +207,26 @@ pub fn levels<'t, 'r>(
             None => Ok(false),
         }
     };
-    let when = |bit: u8, scope: Option<u64>| scope.filter(|_| flags & bit != 0);
+    let when = |bit: u16, scope: Option<u64>| scope.filter(|_| flags & bit != 0);
 
     let host = request.host;
     if !host.is_empty() {
-        if ask(ingress, HostKind::Exact, host)? || ask(listener, HostKind::Exact, host)? {
+        if ask(ingress, HostKind::Exact, host)?
+            || ask(listener, HostKind::Exact, host)?
+            || ask(grpc, HostKind::Exact, host)?
+        {
             return Ok(true);
         }
         let ingress = when(flag::INGRESS_WILDCARD, ingress);
         let listener = when(flag::LISTENER_WILDCARD, listener);
+        let grpc = when(flag::LISTENER_WILDCARD, grpc);
         if ingress.or(listener).is_some() {
             for (label, suffix) in suffixes(host).enumerate() {
                 // Ingress: a wildcard stands for one label. Gateway API: for one or more.
                 let ingress = ingress.filter(|_| label == 0);
                 if ask(ingress, HostKind::Wildcard, suffix)?
                     || ask(listener, HostKind::Wildcard, suffix)?
+                    || ask(grpc, HostKind::Wildcard, suffix)?
                 {
                     return Ok(true);
                 }
@@ -175,6 +236,7 @@ pub fn levels<'t, 'r>(
     let default = request.entry.ingress.then_some(INGRESS_DEFAULT);
     Ok(ask(when(flag::INGRESS_ANY, ingress), HostKind::Any, b"")?
         || ask(when(flag::LISTENER_ANY, listener), HostKind::Any, b"")?
+        || ask(when(flag::LISTENER_ANY, grpc), HostKind::Any, b"")?
         || ask(when(flag::INGRESS_DEFAULT, default), HostKind::Any, b"")?)
 }
 

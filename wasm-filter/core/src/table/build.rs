@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hash::Digest;
 use super::layout::{
-    BASE, HostKind, flag, host_hash, host_key, host_place, kind, listener_parts, service_place,
+    BASE, GRPC_MARK, HostKind, flag, host_hash, host_key, host_place, kind, listener_parts,
+    service_place,
 };
 use super::model::{
     HostKey, HostPattern, Listener, ListenerKey, RouteMatch, Scope, ServiceEndpoints, ServicePort,
@@ -32,6 +33,8 @@ pub struct TableBuilder {
     segments: BTreeMap<u32, Segment>,
     root: Root,
     dirty: BTreeSet<u32>,
+    /// Hosts with GRPCRoutes.
+    grpc: BTreeSet<HostKey>,
 }
 
 impl TableBuilder {
@@ -49,14 +52,36 @@ impl TableBuilder {
             (Scope::Ingress, HostPattern::Wildcard(_)) => flag::INGRESS_WILDCARD,
             (Scope::Ingress, HostPattern::Any) => flag::INGRESS_ANY,
             (Scope::IngressDefault, _) => flag::INGRESS_DEFAULT,
-            (Scope::Listener { .. }, HostPattern::Wildcard(_)) => flag::LISTENER_WILDCARD,
-            (Scope::Listener { .. }, HostPattern::Any) => flag::LISTENER_ANY,
+            (Scope::Listener { .. } | Scope::Grpc { .. }, HostPattern::Wildcard(_)) => {
+                flag::LISTENER_WILDCARD
+            }
+            (Scope::Listener { .. } | Scope::Grpc { .. }, HostPattern::Any) => flag::LISTENER_ANY,
         };
+        if matches!(key.scope, Scope::Grpc { .. }) {
+            self.mark_grpc(key, !matches.is_empty());
+        }
         let block = (!matches.is_empty()).then(|| Block {
             flags,
             payload: routes::encode(matches),
         });
         self.set(segment, hash, bytes, block);
+    }
+
+    /// Only the base segment's flags say whether GRPCRoutes have to be looked for; their hosts may
+    /// all lie in other segments.
+    fn mark_grpc(&mut self, key: &HostKey, routes: bool) {
+        if routes {
+            self.grpc.insert(key.clone());
+        } else {
+            self.grpc.remove(key);
+        }
+        let block = (!self.grpc.is_empty()).then(|| Block {
+            flags: flag::GRPC,
+            payload: routes::encode(Vec::new()),
+        });
+        let hash = host_hash(GRPC_MARK, HostKind::Any, b"");
+        let bytes = host_key(GRPC_MARK, HostKind::Any, "");
+        self.set(BASE, hash, bytes, block);
     }
 
     /// Sets the endpoints of a Service port; `None` removes it. A Service port that a rule names

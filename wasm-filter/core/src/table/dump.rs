@@ -1,5 +1,9 @@
 //! The table for people: JSON with stable order.
 
+pub(crate) mod matches;
+mod rule;
+mod settings;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -7,12 +11,17 @@ use serde::Serialize;
 use super::build::TableBuilder;
 use super::endpoints::{Endpoints, names};
 use super::hash::Digest;
-use super::layout::{BASE, HostKind, INGRESS, INGRESS_DEFAULT, kind};
+use super::layout::{BASE, GRPC_MARK, HostKind, INGRESS, INGRESS_DEFAULT, host_key, kind};
 use super::listeners::ListenerEntry;
+use super::model::grpc_scope;
 use super::routes::HostRoutes;
 use super::segment::{Broken, FORMAT, SegmentKind, SegmentView};
 use super::store::view::{Segments, Unreadable};
-use crate::explain::{BackendTrace, RouteRef, backends, lossy, path_text, path_type};
+use crate::explain::lossy;
+
+pub use self::matches::{BackendDump, MatchDump, PathDump, ValueDump};
+pub use self::rule::{FiltersDump, RuleDump};
+pub use self::settings::SettingsDump;
 
 /// A whole table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,6 +67,9 @@ pub struct ListenerDump {
     pub protocol: &'static str,
     /// `namespace/gateway/section` of each.
     pub gateways: Vec<String>,
+    /// `namespace/name` of the Secrets whose certificates are served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
 }
 
 /// A host.
@@ -71,68 +83,6 @@ pub struct HostDump {
     pub matches: Vec<MatchDump>,
 }
 
-/// A match.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MatchDump {
-    /// The path.
-    pub path: PathDump,
-    /// The method.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// The headers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<HeaderDump>,
-    /// The rule.
-    pub route: RouteRef,
-    /// Its backends; the endpoints are under `services`.
-    pub backends: Vec<BackendDump>,
-}
-
-/// A path.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PathDump {
-    /// `Exact` or `Prefix`.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// The path.
-    pub value: String,
-}
-
-/// A header.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HeaderDump {
-    /// Lower case.
-    pub name: String,
-    /// The exact value.
-    pub value: String,
-}
-
-/// A backend.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum BackendDump {
-    /// A Service's port.
-    Service {
-        /// `Service`.
-        kind: &'static str,
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-        /// Its port.
-        port: u16,
-        /// Its weight.
-        weight: u32,
-    },
-    /// A share that is answered 500.
-    Invalid {
-        /// Why.
-        invalid: &'static str,
-        /// Its weight.
-        weight: u32,
-    },
-}
-
 /// A Service's port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ServiceDump {
@@ -144,6 +94,9 @@ pub struct ServiceDump {
     pub port: u16,
     /// `ip:port` of each endpoint.
     pub endpoints: Vec<String>,
+    /// How they are spoken to.
+    #[serde(flatten)]
+    pub settings: SettingsDump,
 }
 
 impl Segments for TableBuilder {
@@ -189,6 +142,7 @@ pub fn dump(table: &TableBuilder) -> Result<Dump, Unreadable> {
                 let entry = ListenerEntry::new(payload)?;
                 let name = hostname.as_deref().unwrap_or("*");
                 scopes.insert(entry.scope, format!("port:{port}/{name}"));
+                scopes.insert(grpc_scope(entry.scope), format!("grpc:{port}/{name}"));
                 dump.listeners.push(ListenerDump {
                     port,
                     protocol: if entry.tls { "HTTPS" } else { "HTTP" },
@@ -196,6 +150,7 @@ pub fn dump(table: &TableBuilder) -> Result<Dump, Unreadable> {
                         .sources()
                         .map(|source| source.map(str::to_owned))
                         .collect::<Result<_, _>>()?,
+                    certificates: entry.certificates()?.into_iter().map(Into::into).collect(),
                     hostname,
                 });
             }
@@ -207,7 +162,8 @@ pub fn dump(table: &TableBuilder) -> Result<Dump, Unreadable> {
         }
         for block in Segments::segment(table, index)?.blocks() {
             let (_, key, payload) = block?;
-            if index == BASE && listener_key(key).is_some() {
+            let mark = host_key(GRPC_MARK, HostKind::Any, "");
+            if index == BASE && (listener_key(key).is_some() || *key == *mark) {
                 continue;
             }
             dump.hosts.push(host(table, &scopes, key, payload)?);
@@ -231,14 +187,13 @@ pub fn dump_json(table: &TableBuilder) -> Result<String, String> {
 
 fn service(key: &[u8], payload: &[u8]) -> Result<ServiceDump, Broken> {
     let (namespace, name, port) = names(key)?;
+    let endpoints = Endpoints::new(payload)?;
     Ok(ServiceDump {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         port,
-        endpoints: Endpoints::new(payload)?
-            .iter()
-            .map(|endpoint| endpoint.to_string())
-            .collect(),
+        endpoints: endpoints.iter().map(|e| e.to_string()).collect(),
+        settings: SettingsDump::of(&endpoints.settings()?),
     })
 }
 
@@ -251,31 +206,11 @@ fn host(
     let (scope, kind, text) = split_key(key).ok_or(Broken)?;
     let routes = HostRoutes::new(payload)?;
     let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-    paths.sort_by_key(|path| (!path.exact, core::cmp::Reverse(path.text.len()), path.text));
+    paths.sort_by_key(|path| (path.rank, path.text));
     let mut matches = Vec::new();
     for path in paths {
         for matched in path.matches() {
-            let matched = matched?;
-            let rule = matched.rule()?;
-            let headers = matched
-                .headers()
-                .map(|header| {
-                    header.map(|(name, value)| HeaderDump {
-                        name: name.to_owned(),
-                        value: lossy(value),
-                    })
-                })
-                .collect::<Result<_, _>>()?;
-            matches.push(MatchDump {
-                path: PathDump {
-                    kind: path_type(&path),
-                    value: path_text(&path),
-                },
-                method: matched.method.map(lossy),
-                headers,
-                route: RouteRef::of(&rule, &matched),
-                backends: backends(table, &rule)?.into_iter().map(backend).collect(),
-            });
+            matches.push(matches::dump(table, &path, &matched?)?);
         }
     }
     let host = match kind {
@@ -291,22 +226,6 @@ fn host(
         host,
         matches,
     })
-}
-
-fn backend(trace: BackendTrace) -> BackendDump {
-    match (trace.namespace, trace.name, trace.port) {
-        (Some(namespace), Some(name), Some(port)) => BackendDump::Service {
-            kind: "Service",
-            namespace,
-            name,
-            port,
-            weight: trace.weight,
-        },
-        _ => BackendDump::Invalid {
-            invalid: "the backend cannot be resolved",
-            weight: trace.weight,
-        },
-    }
 }
 
 /// Port and hostname of a listener's key.

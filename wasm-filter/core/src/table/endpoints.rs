@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! payload  varint n4 | varint n6 | n4 x (4 bytes address, u16 port) | n6 x (16 bytes, u16 port)
-//!          varint extra length | extra
+//!          varint length | settings                                    [settings]
 //! ```
 //! Sorted by address, then port, IPv4 first: every worker and node sees one order.
 
+mod settings;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::bytes::{Cursor, offset, put_varint};
+use super::bytes::{Cursor, offset, put_prefixed, put_varint};
 use super::model::ServiceEndpoints;
 use super::segment::Broken;
+
+pub use self::settings::Settings;
 
 const V4: usize = 6;
 const V6: usize = 18;
@@ -41,7 +45,7 @@ pub fn encode(endpoints: &ServiceEndpoints) -> Box<[u8]> {
         out.extend_from_slice(&ip.octets());
         out.extend_from_slice(&port.to_le_bytes());
     }
-    put_varint(&mut out, 0);
+    put_prefixed(&mut out, &settings::encode(&endpoints.settings));
     out.into_boxed_slice()
 }
 
@@ -50,11 +54,16 @@ pub fn encode(endpoints: &ServiceEndpoints) -> Box<[u8]> {
 pub struct Endpoints<'a> {
     v4: &'a [[u8; V4]],
     v6: &'a [[u8; V6]],
+    settings: &'a [u8],
 }
 
 impl<'a> Endpoints<'a> {
     /// No endpoints.
-    pub const NONE: Endpoints<'static> = Endpoints { v4: &[], v6: &[] };
+    pub const NONE: Endpoints<'static> = Endpoints {
+        v4: &[],
+        v6: &[],
+        settings: &[],
+    };
 
     /// Reads a payload.
     ///
@@ -70,7 +79,20 @@ impl<'a> Endpoints<'a> {
         let n6 = cursor.varint()? as usize;
         let (v4, _) = cursor.take(n4.checked_mul(V4)?)?.as_chunks();
         let (v6, _) = cursor.take(n6.checked_mul(V6)?)?.as_chunks();
-        Some(Self { v4, v6 })
+        let settings = cursor.prefixed()?;
+        Some(Self { v4, v6, settings })
+    }
+
+    /// How they are spoken to.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    #[inline]
+    pub fn settings(&self) -> Result<Settings<'a>, Broken> {
+        if self.settings.is_empty() {
+            return Ok(Settings::default());
+        }
+        Settings::read(self.settings).ok_or(Broken)
     }
 
     /// Number of endpoints.

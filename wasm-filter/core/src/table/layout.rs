@@ -26,27 +26,31 @@ pub const BASE: u32 = 0;
 /// Flags of blocks in the base segment: what a lookup may leave out.
 pub mod flag {
     /// There is a wildcard host in scope Ingress.
-    pub const INGRESS_WILDCARD: u8 = 1;
+    pub const INGRESS_WILDCARD: u16 = 1;
     /// There are routes without host in scope Ingress.
-    pub const INGRESS_ANY: u8 = 2;
+    pub const INGRESS_ANY: u16 = 2;
     /// There is a wildcard host in a listener's scope.
-    pub const LISTENER_WILDCARD: u8 = 4;
+    pub const LISTENER_WILDCARD: u16 = 4;
     /// There are routes without host in a listener's scope.
-    pub const LISTENER_ANY: u8 = 8;
+    pub const LISTENER_ANY: u16 = 8;
     /// There is a listener with an exact hostname.
-    pub const EXACT_HOSTNAME: u8 = 16;
+    pub const EXACT_HOSTNAME: u16 = 16;
     /// There is a listener with a wildcard hostname.
-    pub const WILDCARD_HOSTNAME: u8 = 32;
+    pub const WILDCARD_HOSTNAME: u16 = 32;
     /// There is a listener.
-    pub const LISTENER: u8 = 64;
+    pub const LISTENER: u16 = 64;
     /// There is an Ingress with a default backend.
-    pub const INGRESS_DEFAULT: u8 = 128;
+    pub const INGRESS_DEFAULT: u16 = 128;
+    /// There is a GRPCRoute.
+    pub const GRPC: u16 = 256;
 }
 
 /// Id of the scope of all Ingress objects.
 pub const INGRESS: u64 = 0;
 /// Id of the scope of Ingress default backends.
 pub const INGRESS_DEFAULT: u64 = 2;
+/// Id of a scope without routes: its block in the base segment only carries [`flag::GRPC`].
+pub(crate) const GRPC_MARK: u64 = 4;
 
 /// Kind of a host in a key. Also keeps the hashes of the kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

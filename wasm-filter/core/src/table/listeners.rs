@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! payload  u64 scope | u8 tls | varint n | n x (varint length | "namespace/gateway/section")
+//!          varint n | n x (varint length | "namespace/name" of a Secret)
 //! ```
 
 use super::bytes::{Cursor, offset, put_prefixed, put_varint};
@@ -18,9 +19,11 @@ pub fn encode(key: &ListenerKey, listener: &Listener) -> Box<[u8]> {
     let mut out = Vec::new();
     out.extend_from_slice(&scope.id().to_le_bytes());
     out.push(u8::from(listener.tls));
-    put_varint(&mut out, offset(listener.sources.len()));
-    for source in &listener.sources {
-        put_prefixed(&mut out, source.as_bytes());
+    for list in [&listener.sources, &listener.certificates] {
+        put_varint(&mut out, offset(list.len()));
+        for text in list {
+            put_prefixed(&mut out, text.as_bytes());
+        }
     }
     out.into_boxed_slice()
 }
@@ -58,5 +61,18 @@ impl<'a> ListenerEntry<'a> {
     pub fn sources(&self) -> impl Iterator<Item = Result<&'a str, Broken>> + use<'a> {
         let mut cursor = self.sources;
         (0..self.count).map(move |_| cursor.text().ok_or(Broken))
+    }
+
+    /// `namespace/name` of each Secret whose certificate is served.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn certificates(&self) -> Result<Vec<&'a str>, Broken> {
+        let mut cursor = self.sources;
+        for _ in 0..self.count {
+            cursor.text().ok_or(Broken)?;
+        }
+        let count = cursor.varint().ok_or(Broken)?;
+        (0..count).map(|_| cursor.text().ok_or(Broken)).collect()
     }
 }

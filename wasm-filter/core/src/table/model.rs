@@ -1,10 +1,25 @@
 //! What a table says, before it is bytes: the translator's output and the encoder's input.
 
-use core::net::SocketAddr;
-use std::sync::Arc;
+mod filter;
+mod regex;
+mod rule;
+mod service;
 
 use super::hash::digest64;
 use super::layout::{INGRESS, INGRESS_DEFAULT};
+
+pub use self::filter::{
+    Cors, Filters, Header, HeaderEdits, Mirror, PathEdit, Piece, Redirect, Rewrite,
+};
+pub use self::regex::{Anchor, Regex};
+pub use self::rule::{
+    Backend, BackendTarget, Forwarding, HeaderMatch, PathMatch, PluginRef, PluginSet, QueryMatch,
+    Retry, RouteKind, RouteMatch, RouteObject, Rule, SchemeMatch, Timeouts, ValueMatch,
+};
+pub use self::service::{
+    Algorithm, HashInput, NameToResolve, PassiveChecks, ServiceEndpoints, ServicePort,
+    ServiceSettings, UpstreamPolicy, UpstreamProtocol,
+};
 
 /// A host as routes and listeners name it. Names are lower case, without port and trailing dot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +39,14 @@ pub enum Scope {
     Ingress,
     /// `spec.defaultBackend` of Ingress objects: asked last of all, only with [`HostPattern::Any`].
     IngressDefault,
+    /// GRPCRoutes of the listeners with this port and hostname: asked after the listener's
+    /// HTTPRoutes on each host (design, choices 3).
+    Grpc {
+        /// The listener's port, 1..=65535.
+        port: u16,
+        /// The listener's hostname.
+        hostname: HostPattern,
+    },
     /// Listeners of Gateways. A request belongs to the scope with the most specific `hostname` on
     /// its port and to no other (listener isolation, Gateway API `Listener.hostname`).
     Listener {
@@ -43,112 +66,6 @@ pub struct HostKey {
     pub host: HostPattern,
 }
 
-/// Kind of the object that a rule comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum RouteKind {
-    /// `networking.k8s.io/v1` Ingress.
-    Ingress = 0,
-    /// `gateway.networking.k8s.io/v1` HTTPRoute.
-    HttpRoute = 1,
-    /// `gateway.networking.k8s.io/v1` GRPCRoute.
-    GrpcRoute = 2,
-}
-
-/// The object that a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RouteObject {
-    /// Its kind.
-    pub kind: RouteKind,
-    /// Its namespace.
-    pub namespace: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
-    /// Creation time in seconds since 1970; `None` (manifests) sorts after every time.
-    pub created: Option<i64>,
-}
-
-/// How a path must look. Values are normalised like request paths (`route::path`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum PathMatch {
-    /// The whole path.
-    Exact(Box<str>),
-    /// This path and everything below it, by segment. Without trailing slash: `/` is "".
-    Prefix(Box<str>),
-}
-
-/// A header that a request must carry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HeaderMatch {
-    /// Lower case.
-    pub name: Box<str>,
-    /// The exact value.
-    pub value: Box<str>,
-}
-
-/// One match of one rule: what is ranked against others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RouteMatch {
-    /// The path.
-    pub path: PathMatch,
-    /// The method, upper case; `None` = any.
-    pub method: Option<Box<str>>,
-    /// All of these headers.
-    pub headers: Vec<HeaderMatch>,
-    /// Position of the match in its rule.
-    pub index: u16,
-    /// What happens then.
-    pub rule: Arc<Rule>,
-}
-
-/// What happens with the requests of a match.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rule {
-    /// Where it was written.
-    pub object: Arc<RouteObject>,
-    /// Position of the rule in its object.
-    pub index: u16,
-    /// Weighted backends. Empty, or a total weight of 0: every request is answered 500 (Gateway
-    /// API `HTTPRouteRule.backendRefs`; the Ingress translator never makes such a rule).
-    pub backends: Vec<Backend>,
-}
-
-/// One weighted backend.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Backend {
-    /// Share of the requests relative to the other backends of the rule, 0..=1,000,000.
-    pub weight: u32,
-    /// Where its share goes.
-    pub target: BackendTarget,
-}
-
-/// Where the share of a backend goes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BackendTarget {
-    /// To the endpoints of a Service's port.
-    Service(ServicePort),
-    /// Nowhere: its share of the requests is answered 500 (Gateway API: invalid backendRef).
-    Invalid,
-}
-
-/// A port of a Service, the unit of endpoints.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServicePort {
-    /// The Service's namespace.
-    pub namespace: Box<str>,
-    /// The Service's name.
-    pub name: Box<str>,
-    /// The Service's port (not the targetPort), 1..=65535.
-    pub port: u16,
-}
-
-/// The endpoints of a Service's port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct ServiceEndpoints {
-    /// Ready endpoints in any order; the encoder sorts and removes duplicates.
-    pub endpoints: Vec<SocketAddr>,
-}
-
 /// Key of a listener in the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerKey {
@@ -165,6 +82,8 @@ pub struct Listener {
     pub tls: bool,
     /// `namespace/gateway/section` of every listener with this port and hostname, sorted.
     pub sources: Vec<Box<str>>,
+    /// `namespace/name` of the Secrets whose certificates are served here, sorted.
+    pub certificates: Vec<Box<str>>,
 }
 
 // === impl Scope ===
@@ -180,6 +99,13 @@ impl Scope {
             Self::Listener { port, hostname } => {
                 digest64(&["listener", &port.to_string(), &hostname.to_string()]) | 1
             }
+            Self::Grpc { port, hostname } => grpc_scope(
+                Self::Listener {
+                    port: *port,
+                    hostname: hostname.clone(),
+                }
+                .id(),
+            ),
         }
     }
 }
@@ -190,6 +116,7 @@ impl core::fmt::Display for Scope {
             Self::Ingress => f.write_str("ingress"),
             Self::IngressDefault => f.write_str("ingress default"),
             Self::Listener { port, hostname } => write!(f, "port:{port}/{hostname}"),
+            Self::Grpc { port, hostname } => write!(f, "grpc:{port}/{hostname}"),
         }
     }
 }
@@ -206,41 +133,10 @@ impl core::fmt::Display for HostPattern {
     }
 }
 
-// === impl ServicePort ===
-
-impl ServicePort {
-    /// The id by which rules name it: a truncated BLAKE3 of the names, so that nobody can choose
-    /// a name that hits another Service's id (a second preimage takes 2^64 tries).
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        digest64(&[
-            "service",
-            &self.namespace,
-            &self.name,
-            &self.port.to_string(),
-        ])
-    }
-}
-
-// === impl RouteKind ===
-
-impl RouteKind {
-    /// The kind as Kubernetes writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ingress => "Ingress",
-            Self::HttpRoute => "HTTPRoute",
-            Self::GrpcRoute => "GRPCRoute",
-        }
-    }
-
-    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::Ingress),
-            1 => Some(Self::HttpRoute),
-            2 => Some(Self::GrpcRoute),
-            _ => None,
-        }
-    }
+/// Id of the scope of GRPCRoutes beside the listener's scope `listener`.
+#[inline]
+#[must_use]
+pub fn grpc_scope(listener: u64) -> u64 {
+    // Still odd, and as far from other scopes as they are from each other.
+    listener ^ 0x6772_7063_0000_0000
 }

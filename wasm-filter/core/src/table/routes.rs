@@ -1,53 +1,76 @@
 //! The routes of one host: paths, their matches, and what happens then.
 //!
 //! ```text
-//! payload  u8 depth | u8 form | u16 0 | u32 paths | u32 slots
+//! payload  u8 depth | u8 form | u16 lengths | u32 paths | u32 slots | u32 patterns
 //!          slots x u32: offset of a path
-//!          objects, rules, paths
-//! path     varint (length << 1 | exact) | text | varint matches | match*        best match first
-//! match    u8 conditions | varint index | u32 rule
-//!          [u8 length | method] [varint n | n x (varint length | name | varint length | value)]
-//! rule     u32 object | varint index | varint backends | backend* | varint extra length | extra
-//! backend  varint (weight << 1 | invalid) | [u64 service id]
-//! object   u8 kind | varint length | namespace | varint length | name
+//!          patterns x index entry                                       [regex]
+//!          lengths x u32: lengths of text prefixes, longest first
+//!          patterns, objects, rules, paths
+//! path     varint (length << 2 | kind) | text | varint matches | match*      best match first
+//!          kind 3: varint 3 | u32 pattern | varint size | varint matches | match*
+//! match    varint index | u32 rule | varint length | condition*        [condition]
+//! rule                                                                  [rule], [filters]
 //! ```
 //! Offsets count from the start of the payload. Form 0: the slots list all paths, best rank first
 //! (up to [`LIST`] paths, where comparing is cheaper than hashing). Form 1: the slots are a hash
-//! table of the paths, and a lookup asks for the whole path, then for every prefix of it that ends
-//! at a `/`, longest first, but none with more slashes than `depth`.
+//! table of the paths that are no patterns. A lookup asks for the whole path, then merges, longest
+//! first, the prefixes that end at a `/` (none with more slashes than `depth`), the text prefixes
+//! of each length that there is, and the patterns in the order of their index.
 
+mod condition;
 mod encode;
+mod filters;
 mod prefixes;
+mod regex;
+mod rule;
 
+pub use condition::{Condition, Conditions, Names, Texts, Value};
 pub use encode::encode;
+pub use filters::{
+    Change, Changes, CorsEntry, MirrorEntry, PathEntryEdit, PieceEntry, RedirectEntry,
+    RewriteEntry, Template,
+};
 use prefixes::Prefixes;
+pub use regex::RegexEntry;
+use regex::{INDEX_ENTRY, IndexEntry};
+pub use rule::{BackendEntry, Extra, RetryEntry, RuleEntry};
 
 use super::bytes::{Cursor, same, u32_at};
 use super::hash::Fast;
-use super::model::RouteKind;
 use super::segment::Broken;
+use crate::regex::Cache;
+use crate::route::rank::PathRank;
 
 /// The largest number of paths that are listed instead of hashed.
 pub const LIST: usize = 4;
 
-const HEADER: usize = 12;
+const HEADER: usize = 16;
 const FORM_LIST: u8 = 0;
 const FORM_HASH: u8 = 1;
 
-/// Conditions of a match beyond its path.
-mod condition {
-    pub(super) const METHOD: u8 = 1;
-    pub(super) const HEADERS: u8 = 2;
+/// How the text of a path is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum PathKind {
+    /// This path and everything below it, by segment.
+    Prefix = 0,
+    /// The whole path.
+    Exact = 1,
+    /// Every path that begins with the text.
+    Text = 2,
+    /// Every path that the pattern matches.
+    Regex = 3,
 }
 
-/// Tells an exact path's hash from that of the prefix with the same text.
-const EXACT_TWIST: u64 = 0x5bd1_e995_a5a5_a5a5;
-
-/// The hash of a path in form 1.
+/// The hash of a path in form 1; each kind has its own.
 #[inline]
 #[must_use]
-pub fn path_hash(exact: bool, path: u64) -> u64 {
-    if exact { path ^ EXACT_TWIST } else { path }
+pub fn path_hash(kind: PathKind, path: u64) -> u64 {
+    match kind {
+        PathKind::Prefix => path,
+        PathKind::Exact => path ^ 0x5bd1_e995_a5a5_a5a5,
+        PathKind::Text | PathKind::Regex => path ^ 0x2545_f491_4f6c_dd1d,
+    }
 }
 
 /// The routes of one host being read.
@@ -57,16 +80,22 @@ pub struct HostRoutes<'a> {
     depth: u8,
     form: u8,
     slots: usize,
+    patterns: &'a [[u8; INDEX_ENTRY]],
+    lengths: &'a [[u8; 4]],
 }
 
 /// One path with its matches.
 #[derive(Debug, Clone, Copy)]
 pub struct PathEntry<'a> {
     bytes: &'a [u8],
-    /// Exact, or else a prefix by segment.
-    pub exact: bool,
-    /// The text; a prefix has no trailing slash.
+    /// How the text is compared.
+    pub kind: PathKind,
+    /// The text: a prefix has no trailing slash; of a pattern it is the pattern.
     pub text: &'a [u8],
+    /// The pattern.
+    pub regex: Option<RegexEntry<'a>>,
+    /// Its precedence among the paths of its host.
+    pub rank: PathRank,
     count: u32,
     matches: Cursor<'a>,
 }
@@ -76,37 +105,12 @@ pub struct PathEntry<'a> {
 pub struct MatchEntry<'a> {
     /// Position in its rule.
     pub index: u16,
-    /// The method, if it asks for one.
-    pub method: Option<&'a [u8]>,
-    header_count: u32,
-    headers: Cursor<'a>,
     bytes: &'a [u8],
+    conditions: &'a [u8],
     rule: u32,
 }
 
-/// One rule.
-#[derive(Debug, Clone, Copy)]
-pub struct RuleEntry<'a> {
-    /// Kind of its object.
-    pub kind: RouteKind,
-    /// Namespace of its object, ASCII.
-    pub namespace: &'a [u8],
-    /// Name of its object, ASCII.
-    pub name: &'a [u8],
-    /// Position in its object.
-    pub index: u16,
-    count: u32,
-    backends: Cursor<'a>,
-}
-
-/// One backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BackendEntry {
-    /// Its weight.
-    pub weight: u32,
-    /// Id of the Service port; `None` = invalid.
-    pub service: Option<u64>,
-}
+// === impl HostRoutes ===
 
 impl<'a> HostRoutes<'a> {
     /// Reads the header.
@@ -115,23 +119,32 @@ impl<'a> HostRoutes<'a> {
     /// [`Broken`].
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Result<Self, Broken> {
-        let head = bytes.first_chunk::<HEADER>().ok_or(Broken)?;
-        let [depth, form, ..] = *head;
-        let slots = u32_at(head, 8).ok_or(Broken)? as usize;
-        let fits = slots
-            .checked_mul(4)
-            .and_then(|len| len.checked_add(HEADER))
-            .is_some_and(|end| end <= bytes.len());
+        Self::read(bytes).ok_or(Broken)
+    }
+
+    #[inline]
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_first_chunk::<HEADER>()?;
+        let [depth, form, lengths_low, lengths_high, ..] = *head;
+        let slots = u32_at(head, 8)? as usize;
+        let patterns = u32_at(head, 12)? as usize;
+        let lengths = usize::from(u16::from_le_bytes([lengths_low, lengths_high]));
         let form_ok = form == FORM_LIST || (form == FORM_HASH && slots.is_power_of_two());
-        if !fits || !form_ok {
-            return Err(Broken);
-        }
-        Ok(Self {
+        let rest = rest.get(slots.checked_mul(4)?..).filter(|_| form_ok)?;
+        let mut routes = Self {
             bytes,
             depth,
             form,
             slots,
-        })
+            patterns: &[],
+            lengths: &[],
+        };
+        if patterns | lengths != 0 {
+            let (patterns, rest) = rest.split_at_checked(patterns.checked_mul(INDEX_ENTRY)?)?;
+            (routes.patterns, _) = patterns.as_chunks();
+            (routes.lengths, _) = rest.get(..lengths * 4)?.as_chunks();
+        }
+        Some(routes)
     }
 
     #[inline]
@@ -142,9 +155,14 @@ impl<'a> HostRoutes<'a> {
         }
     }
 
-    /// Every path in the order in which they lie in the slots.
+    /// Every path: those in the slots, then the patterns of form 1.
     pub fn paths(&self) -> impl Iterator<Item = Result<PathEntry<'a>, Broken>> + '_ {
-        (0..self.slots).filter_map(|slot| self.slot(slot).transpose())
+        let slots = (0..self.slots).filter_map(|slot| self.slot(slot).transpose());
+        let patterns = self.patterns.iter().map(|entry| {
+            let entry = IndexEntry::from_bytes(entry).ok_or(Broken)?;
+            PathEntry::at(self.bytes, entry.path)
+        });
+        slots.chain(patterns)
     }
 
     /// Calls `visit` with every path that fits `path`, best rank first, until it gives `true`;
@@ -156,25 +174,29 @@ impl<'a> HostRoutes<'a> {
     pub fn candidates(
         &self,
         path: &[u8],
+        cache: &Cache,
         mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
     ) -> Result<bool, Broken> {
         if self.form == FORM_LIST {
             for slot in 0..self.slots {
                 let entry = self.slot(slot)?.ok_or(Broken)?;
-                if entry.fits(path) && visit(entry)? {
+                if entry.fits(path, cache)? && visit(entry)? {
                     return Ok(true);
                 }
             }
             return Ok(false);
         }
         let mut prefixes = Prefixes::new(path, self.depth);
-        if let Some(entry) = self.probe(true, prefixes.whole, path)?
+        if let Some(entry) = self.probe(PathKind::Exact, prefixes.whole, path)?
             && visit(entry)?
         {
             return Ok(true);
         }
+        if !self.patterns.is_empty() || !self.lengths.is_empty() {
+            return self.merge(path, cache, prefixes, visit);
+        }
         while let Some((prefix, hash)) = prefixes.next_longest() {
-            if let Some(entry) = self.probe(false, hash, prefix)?
+            if let Some(entry) = self.probe(PathKind::Prefix, hash, prefix)?
                 && visit(entry)?
             {
                 return Ok(true);
@@ -183,14 +205,72 @@ impl<'a> HostRoutes<'a> {
         Ok(false)
     }
 
+    /// Prefixes, text prefixes and patterns in the order of their ranks.
+    fn merge(
+        &self,
+        path: &[u8],
+        cache: &Cache,
+        mut prefixes: Prefixes<'_>,
+        mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
+    ) -> Result<bool, Broken> {
+        let mut patterns = self
+            .patterns
+            .iter()
+            .map(|entry| IndexEntry::from_bytes(entry).ok_or(Broken));
+        let mut texts = self
+            .lengths
+            .iter()
+            .filter_map(|length| path.get(..u32::from_le_bytes(*length) as usize));
+        let mut pattern = patterns.next().transpose()?;
+        let mut text = texts.next();
+        let mut prefix = prefixes.next_longest();
+        loop {
+            let of_pattern = pattern.map(|entry| PathRank::sized(entry.size, PathKind::Regex));
+            let of_text = text.map(|text| PathRank::of_text(text.len(), PathKind::Text));
+            let of_prefix = prefix.map(|(text, _)| PathRank::of_text(text.len(), PathKind::Prefix));
+            let Some(best) = [of_pattern, of_text, of_prefix].into_iter().flatten().min() else {
+                return Ok(false);
+            };
+            let found = if of_pattern == Some(best) {
+                let entry = pattern.filter(|entry| entry.may_fit(path));
+                pattern = patterns.next().transpose()?;
+                match entry {
+                    Some(entry) => {
+                        let entry = PathEntry::at(self.bytes, entry.path)?;
+                        entry.fits(path, cache)?.then_some(entry)
+                    }
+                    None => None,
+                }
+            } else if of_text == Some(best) {
+                let current = text.unwrap_or_default();
+                text = texts.next();
+                self.probe(PathKind::Text, Fast::of(0, current), current)?
+            } else {
+                let (current, hash) = prefix.unwrap_or_default();
+                prefix = prefixes.next_longest();
+                self.probe(PathKind::Prefix, hash, current)?
+            };
+            if let Some(entry) = found
+                && visit(entry)?
+            {
+                return Ok(true);
+            }
+        }
+    }
+
     #[inline]
-    fn probe(&self, exact: bool, hash: u64, text: &[u8]) -> Result<Option<PathEntry<'a>>, Broken> {
-        let mut slot = path_hash(exact, hash) as usize & (self.slots - 1);
+    fn probe(
+        &self,
+        kind: PathKind,
+        hash: u64,
+        text: &[u8],
+    ) -> Result<Option<PathEntry<'a>>, Broken> {
+        let mut slot = path_hash(kind, hash) as usize & (self.slots - 1);
         for _ in 0..self.slots {
             let Some(entry) = self.slot(slot)? else {
                 return Ok(None);
             };
-            if entry.exact == exact && same(entry.text, text) {
+            if entry.kind == kind && same(entry.text, text) {
                 return Ok(Some(entry));
             }
             slot = (slot + 1) & (self.slots - 1);
@@ -199,34 +279,65 @@ impl<'a> HostRoutes<'a> {
     }
 }
 
+// === impl PathEntry ===
+
 impl<'a> PathEntry<'a> {
     #[inline]
     fn at(bytes: &'a [u8], at: u32) -> Result<Self, Broken> {
-        let mut cursor = Cursor::at(bytes, at).ok_or(Broken)?;
-        let head = cursor.varint().ok_or(Broken)?;
-        let text = cursor.take((head >> 1) as usize).ok_or(Broken)?;
-        Ok(Self {
+        Self::read(bytes, at).ok_or(Broken)
+    }
+
+    #[inline]
+    fn read(bytes: &'a [u8], at: u32) -> Option<Self> {
+        let mut cursor = Cursor::at(bytes, at)?;
+        let head = cursor.varint()?;
+        let kind = match head & 3 {
+            0 => PathKind::Prefix,
+            1 => PathKind::Exact,
+            2 => PathKind::Text,
+            _ => PathKind::Regex,
+        };
+        let mut text = cursor.take((head >> 2) as usize)?;
+        let mut regex = None;
+        let rank = match kind {
+            PathKind::Exact => PathRank::Exact,
+            PathKind::Prefix | PathKind::Text => PathRank::of_text(text.len(), kind),
+            PathKind::Regex => {
+                let entry = RegexEntry::at(bytes, cursor.u32()?)?;
+                text = entry.pattern.as_bytes();
+                regex = Some(entry);
+                PathRank::sized(cursor.varint()?, kind)
+            }
+        };
+        Some(Self {
             bytes,
-            exact: head & 1 == 1,
+            kind,
             text,
-            count: cursor.varint().ok_or(Broken)?,
+            regex,
+            rank,
+            count: cursor.varint()?,
             matches: cursor,
         })
     }
 
     /// Does `path` fit?
+    ///
+    /// # Errors
+    /// [`Broken`] for a pattern that is none.
     #[inline]
-    #[must_use]
-    pub fn fits(&self, path: &[u8]) -> bool {
-        if self.exact {
-            return same(path, self.text);
-        }
-        match path.split_at_checked(self.text.len()) {
-            Some((head, rest)) => {
-                matches!(rest.first(), None | Some(b'/')) && same(head, self.text)
-            }
-            None => false,
-        }
+    pub fn fits(&self, path: &[u8], cache: &Cache) -> Result<bool, Broken> {
+        Ok(match (self.kind, &self.regex) {
+            (PathKind::Exact, _) => same(path, self.text),
+            (PathKind::Prefix, _) => match path.split_at_checked(self.text.len()) {
+                Some((head, rest)) => {
+                    matches!(rest.first(), None | Some(b'/')) && same(head, self.text)
+                }
+                None => false,
+            },
+            (PathKind::Text, _) => path.starts_with(self.text),
+            (PathKind::Regex, Some(regex)) => regex.is_match(cache, path)?,
+            (PathKind::Regex, None) => false,
+        })
     }
 
     /// The matches, best rank first.
@@ -237,59 +348,23 @@ impl<'a> PathEntry<'a> {
     }
 }
 
+// === impl MatchEntry ===
+
 impl<'a> MatchEntry<'a> {
     #[inline]
     fn read(bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<Self> {
-        let conditions = cursor.u8()?;
-        let index = u16::try_from(cursor.varint()?).ok()?;
-        let rule = cursor.u32()?;
-        if conditions == 0 {
-            return Some(Self {
-                index,
-                method: None,
-                header_count: 0,
-                headers: *cursor,
-                bytes,
-                rule,
-            });
-        }
-        // A condition that this build does not know must not be passed over.
-        if conditions & !(condition::METHOD | condition::HEADERS) != 0 {
-            return None;
-        }
-        let method = if conditions & condition::METHOD != 0 {
-            Some(cursor.prefixed()?)
-        } else {
-            None
-        };
-        let mut header_count = 0;
-        let mut headers = *cursor;
-        if conditions & condition::HEADERS != 0 {
-            header_count = cursor.varint()?;
-            headers = *cursor;
-            for _ in 0..header_count {
-                cursor.prefixed()?;
-                cursor.prefixed()?;
-            }
-        }
         Some(Self {
-            index,
-            method,
-            header_count,
-            headers,
+            index: u16::try_from(cursor.varint()?).ok()?,
+            rule: cursor.u32()?,
+            conditions: cursor.prefixed()?,
             bytes,
-            rule,
         })
     }
 
-    /// The headers that it asks for: lower-case name and exact value.
-    pub fn headers(&self) -> impl Iterator<Item = Result<(&'a str, &'a [u8]), Broken>> + use<'a> {
-        let mut cursor = self.headers;
-        (0..self.header_count).map(move |_| {
-            let name = cursor.text().ok_or(Broken)?;
-            let value = cursor.prefixed().ok_or(Broken)?;
-            Ok((name, value))
-        })
+    /// What it asks for beyond the path, the cheap first.
+    #[inline]
+    pub fn conditions(&self) -> Conditions<'a> {
+        Conditions::new(self.bytes, self.conditions)
     }
 
     /// What happens then.
@@ -299,46 +374,5 @@ impl<'a> MatchEntry<'a> {
     #[inline]
     pub fn rule(&self) -> Result<RuleEntry<'a>, Broken> {
         RuleEntry::at(self.bytes, self.rule).ok_or(Broken)
-    }
-}
-
-impl<'a> RuleEntry<'a> {
-    #[inline]
-    fn at(bytes: &'a [u8], at: u32) -> Option<Self> {
-        let mut cursor = Cursor::at(bytes, at)?;
-        let mut object = Cursor::at(bytes, cursor.u32()?)?;
-        let index = u16::try_from(cursor.varint()?).ok()?;
-        Some(Self {
-            kind: RouteKind::from_byte(object.u8()?)?,
-            namespace: object.prefixed()?,
-            name: object.prefixed()?,
-            index,
-            count: cursor.varint()?,
-            backends: cursor,
-        })
-    }
-
-    /// The rule's stable id: a hash of its object's kind and names and its position.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        let seed = Fast::of(self.kind as u64, self.namespace);
-        Fast::of(seed ^ u64::from(self.index), self.name)
-    }
-
-    /// The weighted backends.
-    pub fn backends(&self) -> impl Iterator<Item = Result<BackendEntry, Broken>> + use<'a> {
-        let mut cursor = self.backends;
-        (0..self.count).map(move |_| {
-            let head = cursor.varint().ok_or(Broken)?;
-            let service = if head & 1 == 0 {
-                Some(cursor.u64().ok_or(Broken)?)
-            } else {
-                None
-            };
-            Ok(BackendEntry {
-                weight: head >> 1,
-                service,
-            })
-        })
     }
 }

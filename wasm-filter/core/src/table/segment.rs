@@ -1,7 +1,7 @@
 //! A segment: blocks found by hash.
 //!
 //! ```text
-//! header   u32 magic "SBSG" | u16 format | u8 kind | u8 flags | u32 count | u32 slots
+//! header   u32 magic "SBSG" | u8 format | u8 kind | u16 flags | u32 count | u32 slots
 //! slots    slots x u32: offset of a block, 0 = empty (open addressing, linear probing)
 //! block    u64 hash | varint key length | key | varint payload length | payload
 //! ```
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// First bytes of a segment: "SBSG".
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SBSG");
 /// Version of everything below the root: segments, blocks and payloads.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 const HEADER: usize = 16;
 
@@ -35,7 +35,7 @@ pub enum SegmentKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// Bits that are or-ed into the segment's flags.
-    pub flags: u8,
+    pub flags: u16,
     /// The payload.
     pub payload: Box<[u8]>,
 }
@@ -62,9 +62,10 @@ pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + slots * 4 + size);
     let flags = blocks.values().fold(0, |flags, block| flags | block.flags);
     out.extend_from_slice(&MAGIC.to_le_bytes());
-    out.extend_from_slice(&FORMAT.to_le_bytes());
+    // One byte here: the flags need two.
+    out.push(FORMAT as u8);
     out.push(kind as u8);
-    out.push(flags);
+    out.extend_from_slice(&flags.to_le_bytes());
     out.extend_from_slice(&offset(blocks.len()).to_le_bytes());
     out.extend_from_slice(&offset(slots).to_le_bytes());
     out.resize(HEADER + slots * 4, 0);
@@ -98,7 +99,7 @@ pub struct SegmentView<'a> {
     bytes: &'a [u8],
     slots: usize,
     count: u32,
-    flags: u8,
+    flags: u16,
 }
 
 impl<'a> SegmentView<'a> {
@@ -118,15 +119,15 @@ impl<'a> SegmentView<'a> {
         let (second, rest) = rest.split_first_chunk::<8>()?;
         let first = u64::from_le_bytes(*first);
         let second = u64::from_le_bytes(*second);
-        let expected = u64::from(MAGIC) | u64::from(FORMAT) << 32 | (kind as u64) << 48;
+        let expected = u64::from(MAGIC) | u64::from(FORMAT) << 32 | (kind as u64) << 40;
         let slots = (second >> 32) as usize;
         let fits = slots.is_power_of_two() && rest.len() / 4 >= slots;
-        (first << 8 == expected << 8 && fits).then_some(Self {
+        (first << 16 == expected << 16 && fits).then_some(Self {
             bytes,
             slots,
             // The low half.
             count: second as u32,
-            flags: (first >> 56) as u8,
+            flags: (first >> 48) as u16,
         })
     }
 
@@ -144,7 +145,7 @@ impl<'a> SegmentView<'a> {
 
     /// The or-ed flags of all blocks.
     #[must_use]
-    pub fn flags(&self) -> u8 {
+    pub fn flags(&self) -> u16 {
         self.flags
     }
 

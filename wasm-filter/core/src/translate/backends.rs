@@ -39,10 +39,7 @@ pub(crate) fn resolve(
             BackendTarget::Invalid
         }
     };
-    Backend {
-        weight: backend.weight,
-        target,
-    }
+    Backend::new(backend.weight, target)
 }
 
 /// A Service port, or the condition's reason and a finding if none was told yet.

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use super::store::Store;
-use crate::table::model::{ServiceEndpoints, ServicePort};
+use crate::table::model::{ServiceEndpoints, ServicePort, ServiceSettings};
 
 /// How many objects name each Service port.
 #[derive(Debug, Default)]
@@ -83,5 +83,8 @@ pub(crate) fn of(store: &Store, port: &ServicePort) -> ServiceEndpoints {
             }
         }
     }
-    ServiceEndpoints { endpoints }
+    ServiceEndpoints {
+        endpoints,
+        settings: ServiceSettings::default(),
+    }
 }

@@ -7,7 +7,9 @@ use super::compiled::Compiled;
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
 use crate::route::rank::Rank;
-use crate::table::model::{HeaderMatch, HostKey, PathMatch, RouteMatch, Scope};
+use crate::table::model::{
+    HeaderMatch, HostKey, HostPattern, PathMatch, QueryMatch, RouteMatch, SchemeMatch, Scope,
+};
 
 /// Who contributes to which host, and what is lost there.
 #[derive(Debug, Default)]
@@ -18,7 +20,14 @@ pub(crate) struct Hosts {
 }
 
 /// What a match asks of a request; two with the same need cannot both be in effect.
-type Need<'a> = (u8, &'a str, Option<&'a str>, &'a [HeaderMatch]);
+type Need<'a> = (
+    &'a PathMatch,
+    &'a [Box<str>],
+    &'a [HeaderMatch],
+    &'a [QueryMatch],
+    &'a [HostPattern],
+    SchemeMatch,
+);
 
 // === impl Hosts ===
 
@@ -121,11 +130,9 @@ fn lost(key: &HostKey, all: &[(&Id, &RouteMatch)]) -> BTreeMap<Id, Vec<Finding>>
 }
 
 fn need(m: &RouteMatch) -> Need<'_> {
-    let (kind, path) = match &m.path {
-        PathMatch::Exact(path) => (0, path),
-        PathMatch::Prefix(path) => (1, path),
-    };
-    (kind, path, m.method.as_deref(), &m.headers)
+    (
+        &m.path, &m.methods, &m.headers, &m.queries, &m.snis, m.scheme,
+    )
 }
 
 fn conflict(key: &HostKey, id: &Id, m: &RouteMatch, by: &Id, first: &RouteMatch) -> Finding {

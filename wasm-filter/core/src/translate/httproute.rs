@@ -155,16 +155,13 @@ fn compile_rules(
             backends.clear();
         }
         let rule = Arc::new(Rule {
-            object: named.clone(),
-            index: spec.index,
             backends,
+            ..Rule::new(named.clone(), spec.index)
         });
         matches.extend(spec.matches.iter().map(|m| RouteMatch {
-            path: m.path.clone(),
-            method: m.method.clone(),
+            methods: m.method.iter().cloned().collect(),
             headers: m.headers.to_vec(),
-            index: m.index,
-            rule: rule.clone(),
+            ..RouteMatch::new(m.path.clone(), m.index, rule.clone())
         }));
     }
 }

@@ -87,13 +87,8 @@ fn matches(
             scope: Scope::Ingress,
             host: path.host.clone(),
         };
-        hosts.entry(Arc::new(key)).or_default().push(RouteMatch {
-            path: path.path.clone(),
-            method: None,
-            headers: Vec::new(),
-            index: path.index,
-            rule,
-        });
+        let matches = hosts.entry(Arc::new(key)).or_default();
+        matches.push(RouteMatch::new(path.path.clone(), path.index, rule));
     }
     if let Some(backend) = &ingress.default_backend {
         let field = || "spec.defaultBackend".to_owned();
@@ -102,21 +97,16 @@ fn matches(
             scope: Scope::IngressDefault,
             host: HostPattern::Any,
         };
-        hosts.entry(Arc::new(key)).or_default().push(RouteMatch {
-            path: PathMatch::Prefix("".into()),
-            method: None,
-            headers: Vec::new(),
-            index: 0,
-            rule: rule(&named, 0, target),
-        });
+        let matches = hosts.entry(Arc::new(key)).or_default();
+        let everything = PathMatch::Prefix("".into());
+        matches.push(RouteMatch::new(everything, 0, rule(&named, 0, target)));
     }
 }
 
 fn rule(object: &Arc<RouteObject>, index: u16, target: BackendTarget) -> Arc<Rule> {
     Arc::new(Rule {
-        object: object.clone(),
-        index,
-        backends: vec![Backend { weight: 1, target }],
+        backends: vec![Backend::new(1, target)],
+        ..Rule::new(object.clone(), index)
     })
 }
 

@@ -42,6 +42,7 @@ impl Listeners {
         Some(Listener {
             tls: sources.values().any(|tls| *tls),
             sources: sources.keys().cloned().collect(),
+            certificates: Vec::new(),
         })
     }
 }

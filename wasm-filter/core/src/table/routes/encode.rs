@@ -1,69 +1,78 @@
 //! Writes the routes of one host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{FORM_HASH, FORM_LIST, HEADER, LIST, condition, path_hash};
+use super::regex::{INDEX_ENTRY, IndexEntry};
+use super::{FORM_HASH, FORM_LIST, HEADER, LIST, PathKind, condition, path_hash, regex, rule};
 use crate::route::rank::{PathRank, Rank};
 use crate::table::bytes::{offset, patch_u32, put_prefixed, put_varint, u32_at};
 use crate::table::hash::Fast;
-use crate::table::model::{BackendTarget, PathMatch, RouteMatch, RouteObject, Rule};
+use crate::table::model::{PathMatch, Regex, RouteMatch, RouteObject, Rule, ValueMatch};
 
 /// Writes the routes of one host. The order of `matches` does not count.
 #[must_use]
 pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     matches.sort_by(|a, b| Rank::of(a).cmp(&Rank::of(b)));
-    let mut paths: BTreeMap<(PathRank, &str), Vec<&RouteMatch>> = BTreeMap::new();
+    let mut paths: BTreeMap<(PathRank, &PathMatch), Vec<&RouteMatch>> = BTreeMap::new();
     for m in &matches {
-        let text: &str = match &m.path {
-            PathMatch::Exact(text) | PathMatch::Prefix(text) => text,
-        };
-        paths
-            .entry((PathRank::of(&m.path), text))
-            .or_default()
-            .push(m);
+        let rank = PathRank::of(m.rule.object.kind, &m.path);
+        paths.entry((rank, &m.path)).or_default().push(m);
     }
     let listed = paths.len() <= LIST;
+    let patterns = match listed {
+        true => 0,
+        false => paths.keys().filter(|(_, path)| is_regex(path)).count(),
+    };
     let slots = if listed {
         paths.len()
     } else {
-        (paths.len().saturating_mul(4) / 3).next_power_of_two()
+        ((paths.len() - patterns).max(1).saturating_mul(4) / 3).next_power_of_two()
     };
-    let depth = paths
-        .keys()
-        .filter(|(rank, _)| *rank != PathRank::Exact)
-        .map(|(_, text)| slashes(text))
-        .max()
-        .unwrap_or(0);
-
+    let lengths = if listed {
+        BTreeSet::new()
+    } else {
+        text_lengths(paths.keys().map(|(_, path)| *path))
+    };
     let mut out = Vec::with_capacity(HEADER + slots * 4 + matches.len() * 48);
-    out.push(u8::try_from(depth).unwrap_or(u8::MAX));
+    out.push(depth(paths.keys().map(|(_, path)| *path)));
     out.push(if listed { FORM_LIST } else { FORM_HASH });
-    out.extend_from_slice(&[0, 0]);
-    out.extend_from_slice(&offset(paths.len()).to_le_bytes());
-    out.extend_from_slice(&offset(slots).to_le_bytes());
-    out.resize(HEADER + slots * 4, 0);
+    // Paths have at most a few thousand bytes, so lengths fit; a table with more could not be read.
+    let length_count = u16::try_from(lengths.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length_count.to_le_bytes());
+    for number in [paths.len(), slots, patterns] {
+        out.extend_from_slice(&offset(number).to_le_bytes());
+    }
+    out.resize(HEADER + slots * 4 + patterns * INDEX_ENTRY, 0);
+    for length in lengths.iter().rev().take(usize::from(length_count)) {
+        out.extend_from_slice(&offset(*length).to_le_bytes());
+    }
 
     let mut shared = Shared::default();
     for m in &matches {
-        shared.put(&mut out, &m.rule);
+        shared.put(&mut out, m);
     }
-    for (i, ((rank, text), matches)) in paths.iter().enumerate() {
-        let exact = *rank == PathRank::Exact;
-        let slot = if listed {
-            i
-        } else {
-            let hash = path_hash(exact, Fast::of(0, text.as_bytes()));
-            let mut slot = hash as usize & (slots - 1);
-            while u32_at(&out, HEADER + slot * 4).is_some_and(|taken| taken != 0) {
-                slot = (slot + 1) & (slots - 1);
+    let mut index = HEADER + slots * 4;
+    for (i, ((rank, path), matches)) in paths.iter().enumerate() {
+        let start = out.len();
+        match path {
+            PathMatch::Regex(regex) if !listed => {
+                let entry = IndexEntry::new(start, rank.size(), regex);
+                if let Some(place) = out.get_mut(index..index + INDEX_ENTRY) {
+                    place.copy_from_slice(&entry.to_bytes());
+                }
+                index += INDEX_ENTRY;
             }
-            slot
-        };
-        let start = offset(out.len());
-        patch_u32(&mut out, HEADER + slot * 4, start);
-        put_varint(&mut out, offset(text.len()) << 1 | u32::from(exact));
-        out.extend_from_slice(text.as_bytes());
+            _ => {
+                let slot = if listed {
+                    i
+                } else {
+                    free_slot(&out, slots, path)
+                };
+                patch_u32(&mut out, HEADER + slot * 4, offset(start));
+            }
+        }
+        shared.put_path(&mut out, path, *rank);
         put_varint(&mut out, offset(matches.len()));
         for m in matches {
             put_match(&mut out, m, &shared);
@@ -72,25 +81,89 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     out.into_boxed_slice()
 }
 
-fn slashes(text: &str) -> usize {
-    text.bytes().filter(|b| *b == b'/').count()
+fn is_regex(path: &PathMatch) -> bool {
+    matches!(path, PathMatch::Regex(_))
 }
 
-/// Rules and objects that are written once and named by offset. A rule is known by all that it
-/// says, not by its position: the paths of one Ingress rule share the position and differ in
-/// their backends. Sorted maps: the bytes must not depend on where a rule lies in memory.
+/// Kind and text of a path that is found by its hash.
+fn hashed(path: &PathMatch) -> (PathKind, &str) {
+    match path {
+        PathMatch::Exact(text) => (PathKind::Exact, text),
+        PathMatch::Prefix(text) => (PathKind::Prefix, text),
+        PathMatch::Text(text) => (PathKind::Text, text),
+        PathMatch::Regex(regex) => (PathKind::Regex, &regex.pattern),
+    }
+}
+
+fn free_slot(out: &[u8], slots: usize, path: &PathMatch) -> usize {
+    let (kind, text) = hashed(path);
+    let hash = path_hash(kind, Fast::of(0, text.as_bytes()));
+    let mut slot = hash as usize & (slots - 1);
+    while u32_at(out, HEADER + slot * 4).is_some_and(|taken| taken != 0) {
+        slot = (slot + 1) & (slots - 1);
+    }
+    slot
+}
+
+/// The most slashes of a prefix.
+fn depth<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> u8 {
+    let slashes = |text: &str| text.bytes().filter(|b| *b == b'/').count();
+    let depth = paths
+        .filter_map(|path| match path {
+            PathMatch::Prefix(text) => Some(slashes(text)),
+            _ => None,
+        })
+        .max();
+    u8::try_from(depth.unwrap_or(0)).unwrap_or(u8::MAX)
+}
+
+fn text_lengths<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> BTreeSet<usize> {
+    paths
+        .filter_map(|path| match path {
+            PathMatch::Text(text) => Some(text.len()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Rules, objects and patterns that are written once and named by offset. A rule is known by all
+/// that it says, not by its position: the paths of one Ingress rule share the position and differ
+/// in their backends. Sorted maps: the bytes must not depend on where a rule lies in memory.
 #[derive(Default)]
 struct Shared<'m> {
     objects: BTreeMap<&'m RouteObject, u32>,
     rules: BTreeMap<&'m Rule, u32>,
+    patterns: BTreeMap<&'m Regex, u32>,
 }
 
 impl<'m> Shared<'m> {
-    fn put(&mut self, out: &mut Vec<u8>, rule: &'m Arc<Rule>) {
-        let object: &RouteObject = &rule.object;
+    fn put(&mut self, out: &mut Vec<u8>, m: &'m RouteMatch) {
+        let headers = m.headers.iter().map(|header| &header.value);
+        let queries = m.queries.iter().map(|query| &query.value);
+        for value in headers.chain(queries) {
+            if let ValueMatch::Regex(regex) = value {
+                self.put_regex(out, regex);
+            }
+        }
+        if let PathMatch::Regex(regex) = &m.path {
+            self.put_regex(out, regex);
+        }
+        self.put_rule(out, &m.rule);
+    }
+
+    fn put_regex(&mut self, out: &mut Vec<u8>, regex: &'m Arc<Regex>) {
+        self.patterns.entry(regex).or_insert_with(|| {
+            let at = offset(out.len());
+            regex::put(out, regex);
+            at
+        });
+    }
+
+    fn put_rule(&mut self, out: &mut Vec<u8>, rule: &'m Arc<Rule>) {
         if self.rules.contains_key(&**rule) {
             return;
         }
+        let object: &RouteObject = &rule.object;
         let object_at = *self.objects.entry(object).or_insert_with(|| {
             let at = offset(out.len());
             out.push(object.kind as u8);
@@ -99,46 +172,37 @@ impl<'m> Shared<'m> {
             at
         });
         self.rules.insert(rule, offset(out.len()));
-        out.extend_from_slice(&object_at.to_le_bytes());
-        put_varint(out, u32::from(rule.index));
-        put_varint(out, offset(rule.backends.len()));
-        for backend in &rule.backends {
-            match &backend.target {
-                BackendTarget::Service(service) => {
-                    put_varint(out, backend.weight << 1);
-                    out.extend_from_slice(&service.id().to_le_bytes());
-                }
-                BackendTarget::Invalid => put_varint(out, backend.weight << 1 | 1),
-            }
-        }
-        // Filters, timeouts and policies come here.
-        put_varint(out, 0);
+        rule::put(out, rule, object_at);
     }
 
-    fn rule(&self, rule: &'m Rule) -> u32 {
+    fn put_path(&self, out: &mut Vec<u8>, path: &PathMatch, rank: PathRank) {
+        let (kind, text) = hashed(path);
+        if let PathMatch::Regex(regex) = path {
+            put_varint(out, kind as u32);
+            out.extend_from_slice(&self.regex(regex).to_le_bytes());
+            put_varint(out, rank.size());
+        } else {
+            put_varint(out, offset(text.len()) << 2 | kind as u32);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn rule(&self, rule: &Rule) -> u32 {
         self.rules.get(rule).copied().unwrap_or(u32::MAX)
+    }
+
+    fn regex(&self, regex: &Regex) -> u32 {
+        self.patterns.get(regex).copied().unwrap_or(u32::MAX)
     }
 }
 
-fn put_match<'m>(out: &mut Vec<u8>, m: &'m RouteMatch, shared: &Shared<'m>) {
-    let mut conditions = 0;
-    if m.method.is_some() {
-        conditions |= condition::METHOD;
-    }
-    if !m.headers.is_empty() {
-        conditions |= condition::HEADERS;
-    }
-    out.push(conditions);
+fn put_match(out: &mut Vec<u8>, m: &RouteMatch, shared: &Shared<'_>) {
+    let mut conditions = Vec::new();
+    condition::put(&mut conditions, m, |value| match value {
+        ValueMatch::Regex(regex) => shared.regex(regex),
+        ValueMatch::OneOf(_) => u32::MAX,
+    });
     put_varint(out, u32::from(m.index));
     out.extend_from_slice(&shared.rule(&m.rule).to_le_bytes());
-    if let Some(method) = &m.method {
-        put_prefixed(out, method.as_bytes());
-    }
-    if !m.headers.is_empty() {
-        put_varint(out, offset(m.headers.len()));
-        for header in &m.headers {
-            put_prefixed(out, header.name.as_bytes());
-            put_prefixed(out, header.value.as_bytes());
-        }
-    }
+    put_prefixed(out, &conditions);
 }

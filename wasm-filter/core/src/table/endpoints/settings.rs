@@ -1,0 +1,258 @@
+//! How a Service's endpoints are spoken to, as bytes.
+//!
+//! ```text
+//! settings (u8 tag | varint length | payload)*
+//! ```
+//! A tag below 128 must not be passed over by a reader that does not know it.
+
+use crate::table::bytes::{Cursor, put_prefixed};
+use crate::table::model::{
+    Algorithm, HashInput, NameToResolve, PassiveChecks, ServiceSettings, UpstreamPolicy,
+    UpstreamProtocol,
+};
+
+mod tag {
+    pub(super) const PROTOCOL: u8 = 1;
+    pub(super) const PATH: u8 = 2;
+    pub(super) const HOST_HEADER: u8 = 3;
+    pub(super) const TIMEOUTS: u8 = 4;
+    pub(super) const RETRIES: u8 = 5;
+    pub(super) const FIRST_HINT: u8 = 128;
+    pub(super) const EXTERNAL: u8 = 128;
+    /// A reader that does not know it spreads evenly.
+    pub(super) const POLICY: u8 = 129;
+}
+
+/// [`ServiceSettings`] being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings<'a> {
+    /// What the endpoints speak.
+    pub protocol: UpstreamProtocol,
+    /// Put before the request's path.
+    pub path: Option<&'a [u8]>,
+    /// Host header where the client's is not preserved.
+    pub host_header: Option<&'a [u8]>,
+    /// Milliseconds; `None` = not given.
+    pub connect_timeout: Option<u32>,
+    /// Milliseconds; `None` = not given.
+    pub write_timeout: Option<u32>,
+    /// Milliseconds; `None` = not given.
+    pub read_timeout: Option<u32>,
+    /// Tries after the first.
+    pub retries: Option<u8>,
+    /// DNS name and port that the endpoints come from.
+    pub external: Option<(&'a str, u16)>,
+    policy: Option<&'a [u8]>,
+}
+
+pub(super) fn encode(settings: &ServiceSettings) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut put = |tag: u8, payload: &[u8]| {
+        out.push(tag);
+        put_prefixed(&mut out, payload);
+    };
+    if settings.protocol != UpstreamProtocol::Http {
+        put(tag::PROTOCOL, &[settings.protocol as u8]);
+    }
+    if let Some(path) = &settings.path {
+        put(tag::PATH, path.as_bytes());
+    }
+    if let Some(host) = &settings.host_header {
+        put(tag::HOST_HEADER, host.as_bytes());
+    }
+    let timeouts = [
+        settings.connect_timeout,
+        settings.write_timeout,
+        settings.read_timeout,
+    ];
+    if timeouts.iter().any(Option::is_some) {
+        let bytes = timeouts.map(|limit| limit.unwrap_or(0).to_le_bytes());
+        put(tag::TIMEOUTS, bytes.as_flattened());
+    }
+    if let Some(retries) = settings.retries {
+        put(tag::RETRIES, &[retries]);
+    }
+    if let Some(external) = &settings.external {
+        let mut payload = Vec::new();
+        put_prefixed(&mut payload, external.name.as_bytes());
+        payload.extend_from_slice(&external.port.to_le_bytes());
+        put(tag::EXTERNAL, &payload);
+    }
+    if let Some(policy) = &settings.policy {
+        put(tag::POLICY, &encode_policy(policy));
+    }
+    out
+}
+
+fn encode_policy(policy: &UpstreamPolicy) -> Vec<u8> {
+    let mut out = vec![policy.algorithm as u8];
+    for input in [&policy.hash_on, &policy.fallback] {
+        let (kind, name, path): (u8, &str, &str) = match input {
+            HashInput::None => (0, "", ""),
+            HashInput::Ip => (1, "", ""),
+            HashInput::Path => (2, "", ""),
+            HashInput::Consumer => (3, "", ""),
+            HashInput::Header(name) => (4, name, ""),
+            HashInput::Cookie(name, path) => (5, name, path),
+            HashInput::Query(name) => (6, name, ""),
+            HashInput::Capture(name) => (7, name, ""),
+        };
+        out.push(kind);
+        put_prefixed(&mut out, name.as_bytes());
+        put_prefixed(&mut out, path.as_bytes());
+    }
+    if let Some(passive) = &policy.passive {
+        out.extend_from_slice(&[
+            passive.tcp_failures,
+            passive.timeouts,
+            passive.http_failures,
+            passive.successes,
+        ]);
+        out.extend(passive.codes.iter().flat_map(|code| code.to_le_bytes()));
+    }
+    out
+}
+
+// === impl Settings ===
+
+impl<'a> Settings<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut settings = Self::default();
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.is_empty() {
+            let tag = cursor.u8()?;
+            let payload = cursor.prefixed()?;
+            let mut fields = Cursor::new(payload);
+            match tag {
+                tag::PROTOCOL => settings.protocol = UpstreamProtocol::from_byte(fields.u8()?)?,
+                tag::PATH => settings.path = Some(payload),
+                tag::HOST_HEADER => settings.host_header = Some(payload),
+                tag::TIMEOUTS => {
+                    let mut limit = || Some(Some(fields.u32()?).filter(|limit| *limit != 0));
+                    settings.connect_timeout = limit()?;
+                    settings.write_timeout = limit()?;
+                    settings.read_timeout = limit()?;
+                }
+                tag::RETRIES => settings.retries = Some(fields.u8()?),
+                tag::EXTERNAL => settings.external = Some((fields.text()?, fields.u16()?)),
+                tag::POLICY => settings.policy = Some(payload),
+                tag::FIRST_HINT.. => {}
+                _ => return None,
+            }
+        }
+        Some(settings)
+    }
+
+    /// How an endpoint is chosen; `None`: evenly, or a policy that this build cannot read.
+    #[must_use]
+    pub fn policy(&self) -> Option<UpstreamPolicy> {
+        let mut cursor = Cursor::new(self.policy?);
+        let algorithm = Algorithm::from_byte(cursor.u8()?)?;
+        let hash_on = read_input(&mut cursor)?;
+        let fallback = read_input(&mut cursor)?;
+        let passive = if cursor.is_empty() {
+            None
+        } else {
+            Some(PassiveChecks {
+                tcp_failures: cursor.u8()?,
+                timeouts: cursor.u8()?,
+                http_failures: cursor.u8()?,
+                successes: cursor.u8()?,
+                codes: (cursor.rest().as_chunks().0.iter())
+                    .map(|code| u16::from_le_bytes(*code))
+                    .collect(),
+            })
+        };
+        Some(UpstreamPolicy {
+            algorithm,
+            hash_on,
+            fallback,
+            passive,
+        })
+    }
+
+    /// The settings as the model holds them.
+    #[must_use]
+    pub fn to_model(&self) -> ServiceSettings {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into();
+        ServiceSettings {
+            protocol: self.protocol,
+            path: self.path.map(text),
+            host_header: self.host_header.map(text),
+            connect_timeout: self.connect_timeout,
+            write_timeout: self.write_timeout,
+            read_timeout: self.read_timeout,
+            retries: self.retries,
+            external: self.external.map(|(name, port)| NameToResolve {
+                name: name.into(),
+                port,
+            }),
+            policy: self.policy(),
+        }
+    }
+}
+
+fn read_input(cursor: &mut Cursor<'_>) -> Option<HashInput> {
+    let kind = cursor.u8()?;
+    let (name, path) = (cursor.text()?, cursor.text()?);
+    Some(match kind {
+        0 => HashInput::None,
+        1 => HashInput::Ip,
+        2 => HashInput::Path,
+        3 => HashInput::Consumer,
+        4 => HashInput::Header(name.into()),
+        5 => HashInput::Cookie(name.into(), path.into()),
+        6 => HashInput::Query(name.into()),
+        7 => HashInput::Capture(name.into()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_as_they_were_written() {
+        let policy = UpstreamPolicy {
+            algorithm: Algorithm::ConsistentHashing,
+            hash_on: HashInput::Header("x-user".into()),
+            fallback: HashInput::Cookie("id".into(), "/".into()),
+            passive: Some(PassiveChecks {
+                tcp_failures: 1,
+                timeouts: 2,
+                http_failures: 3,
+                codes: vec![500, 503],
+                successes: 4,
+            }),
+        };
+        let full = ServiceSettings {
+            protocol: UpstreamProtocol::Grpcs,
+            path: Some("/base".into()),
+            host_header: Some("a.example".into()),
+            connect_timeout: Some(1),
+            write_timeout: None,
+            read_timeout: Some(3),
+            retries: Some(0),
+            external: Some(NameToResolve {
+                name: "b.example".into(),
+                port: 443,
+            }),
+            policy: Some(policy),
+        };
+        for settings in [ServiceSettings::default(), full] {
+            let bytes = encode(&settings);
+            let read = Settings::read(&bytes).map(|read| read.to_model());
+            assert_eq!(read, Some(settings));
+            for end in 0..bytes.len() {
+                let _ = Settings::read(&bytes[..end]).map(|read| read.policy());
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_and_unknown_hints_passed_over() {
+        assert_eq!(Settings::read(&[100, 1, 0]), None);
+        assert_eq!(Settings::read(&[200, 1, 0]), Some(Settings::default()));
+    }
+}
