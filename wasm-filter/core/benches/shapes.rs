@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
+use silverback_core::regex::Cache;
 use silverback_core::route::select::{Entry, Headers, Request, select};
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::layout::{SEGMENTS, kind};
 use silverback_core::table::model::{
     Backend, BackendTarget, HostKey, HostPattern, PathMatch, RouteKind, RouteMatch, RouteObject,
-    Rule, Scope, ServiceEndpoints, ServicePort,
+    Rule, Scope, ServiceEndpoints, ServicePort, ServiceSettings,
 };
 use silverback_core::table::segment::SegmentView;
 use silverback_core::table::store::view::{Segments, Unreadable};
@@ -35,6 +36,7 @@ pub struct Case {
     hosts: Vec<String>,
     paths: Vec<String>,
     ingress: bool,
+    cache: Cache,
     /// Bytes of all segments.
     pub bytes: u64,
 }
@@ -43,8 +45,8 @@ pub struct Case {
 pub struct NoHeaders;
 
 impl Headers for NoHeaders {
-    fn is(&self, _: &str, _: &[u8]) -> bool {
-        false
+    fn first<T>(&self, _: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        judge(None)
     }
 }
 
@@ -103,23 +105,19 @@ pub fn matches(shape: Shape, host: usize, paths: usize) -> Vec<RouteMatch> {
         created: Some(1_700_000_000 + host as i64),
     });
     (0..paths)
-        .map(|path| RouteMatch {
-            path: if shape == Shape::Ingresses {
-                PathMatch::Prefix("".into())
+        .map(|path| {
+            let text = if shape == Shape::Ingresses {
+                String::new()
             } else {
-                PathMatch::Prefix(path_name(path).into())
-            },
-            method: None,
-            headers: Vec::new(),
-            index: 0,
-            rule: Arc::new(Rule {
-                object: Arc::clone(&object),
-                index: u16::try_from(path % 65_536).unwrap_or_default(),
-                backends: vec![Backend {
-                    weight: 1,
-                    target: BackendTarget::Service(service_port((host + path) % 10_000)),
-                }],
-            }),
+                path_name(path)
+            };
+            let service = service_port((host + path) % 10_000);
+            let index = u16::try_from(path % 65_536).unwrap_or_default();
+            let rule = Rule {
+                backends: vec![Backend::new(1, BackendTarget::Service(service))],
+                ..Rule::new(Arc::clone(&object), index)
+            };
+            RouteMatch::new(PathMatch::Prefix(text.into()), 0, Arc::new(rule))
         })
         .collect()
 }
@@ -142,6 +140,7 @@ pub fn table(shape: Shape, routes: usize) -> TableBuilder {
             Some(&silverback_core::table::model::Listener {
                 tls: false,
                 sources: vec!["infra/gateway/http".into()],
+                certificates: Vec::new(),
             }),
         );
     }
@@ -165,6 +164,7 @@ pub fn pods(service: usize, count: usize) -> ServiceEndpoints {
                 ([10, b, c, d], 8080).into()
             })
             .collect(),
+        settings: ServiceSettings::default(),
     }
 }
 
@@ -196,6 +196,7 @@ impl Case {
                 .map(|n| format!("{}/orders/42", path_name(scramble(n * 7 + 3, paths))))
                 .collect(),
             ingress: shape == Shape::Ingresses,
+            cache: Cache::new(),
         }
     }
 
@@ -215,9 +216,11 @@ impl Case {
             tls: false,
             host,
             path: self.paths.get(n).map_or(b"/", |path| path.as_bytes()),
+            query: b"",
             method: b"GET",
+            sni: b"",
         };
-        let selected = select(self, &request, &NoHeaders).ok()??;
+        let selected = select(self, &request, &NoHeaders, &self.cache).ok()??;
         Some(selected.rule.index)
     }
 }

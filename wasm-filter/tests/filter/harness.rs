@@ -7,7 +7,7 @@ use silverback_core::contract::request::RequestInfo;
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::model::{
     Backend, BackendTarget, HeaderMatch, HostKey, HostPattern, PathMatch, RouteKind, RouteMatch,
-    RouteObject, Rule, Scope, ServiceEndpoints, ServicePort,
+    RouteObject, Rule, Scope, ServiceEndpoints, ServicePort, ValueMatch,
 };
 use silverback_core::table::store::publish::Publisher;
 use silverback_emulator::SharedStore;
@@ -38,26 +38,20 @@ pub(crate) fn model(routes: &[Route<'_>]) -> Model {
             name: (*name).into(),
             created: None,
         };
-        let backends = vec![Backend {
-            weight: 1,
-            target: BackendTarget::Service(service.clone()),
-        }];
+        let rule = Rule {
+            backends: vec![Backend::new(1, BackendTarget::Service(service.clone()))],
+            ..Rule::new(Arc::new(object), 0)
+        };
+        let path = PathMatch::Prefix(path.trim_end_matches('/').into());
         let m = RouteMatch {
-            path: PathMatch::Prefix(path.trim_end_matches('/').into()),
-            method: None,
             headers: header
                 .iter()
                 .map(|(name, value)| HeaderMatch {
                     name: (*name).into(),
-                    value: (*value).into(),
+                    value: ValueMatch::OneOf(vec![(*value).into()]),
                 })
                 .collect(),
-            index: 0,
-            rule: Arc::new(Rule {
-                object: Arc::new(object),
-                index: 0,
-                backends,
-            }),
+            ..RouteMatch::new(path, 0, Arc::new(rule))
         };
         let host = match *host {
             "" => HostPattern::Any,
@@ -70,9 +64,11 @@ pub(crate) fn model(routes: &[Route<'_>]) -> Model {
             .or_default()
             .push(m);
         let endpoints = [1, 2].map(|n| ([10, 0, 0, n], 8080).into()).to_vec();
-        model
-            .services
-            .insert(service, ServiceEndpoints { endpoints });
+        let endpoints = ServiceEndpoints {
+            endpoints,
+            ..ServiceEndpoints::default()
+        };
+        model.services.insert(service, endpoints);
     }
     model
 }

@@ -35,11 +35,11 @@ impl<'a> AskHeaders<'a> {
 }
 
 impl Headers for AskHeaders<'_> {
-    fn is(&self, name: &str, value: &[u8]) -> bool {
+    fn first<T>(&self, name: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
         self.asked.set(self.asked.get() + 1);
         let mut all = self.ask.headers.iter();
         let first = all.find(|(known, _)| known.eq_ignore_ascii_case(name));
-        first.is_some_and(|(_, first)| first == value)
+        judge(first.map(|(_, first)| &**first))
     }
 }
 
@@ -105,6 +105,7 @@ impl Built {
             host: &ask.host,
             path: &ask.target,
             method: &ask.method,
+            sni: ask.sni.as_bytes(),
             ..RequestInfo::default()
         };
         let entry = Entry {

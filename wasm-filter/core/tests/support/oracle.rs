@@ -7,8 +7,8 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use silverback_core::table::model::{
-    BackendTarget, HostKey, HostPattern, Listener, ListenerKey, PathMatch, RouteKind, RouteMatch,
-    Scope, ServiceEndpoints, ServicePort,
+    Anchor, BackendTarget, HostKey, HostPattern, Listener, ListenerKey, PathMatch, Regex,
+    RouteKind, RouteMatch, SchemeMatch, Scope, ServiceEndpoints, ServicePort, ValueMatch,
 };
 
 use super::oracle_text as text;
@@ -32,6 +32,8 @@ pub(crate) struct Ask {
     pub(crate) target: Vec<u8>,
     pub(crate) method: Vec<u8>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// TLS server name.
+    pub(crate) sni: String,
 }
 
 /// The rule that a request belongs to.
@@ -72,6 +74,11 @@ pub(crate) fn judge<'m>(model: &'m Model, ask: &Ask) -> Verdict<'m> {
         let here = match &key.scope {
             Scope::Ingress | Scope::IngressDefault => ask.ingress,
             Scope::Listener { .. } => Some(&key.scope) == scope.as_ref(),
+            Scope::Grpc { port, hostname } => {
+                scope.as_ref().is_some_and(|scope| {
+                    matches!(scope, Scope::Listener { port: p, hostname: h } if p == port && h == hostname)
+                })
+            }
         };
         if !here || !host_fits(&key.scope, &key.host, &host) {
             continue;
@@ -157,24 +164,58 @@ fn path_fits(wanted: &PathMatch, path: &[u8]) -> bool {
             let have = text::elements(path);
             have.len() >= wanted.len() && wanted.iter().zip(&have).all(|(w, h)| w == h)
         }
+        PathMatch::Text(start) => path.starts_with(start.as_bytes()),
+        PathMatch::Regex(regex) => regex_fits(regex, path),
+    }
+}
+
+/// The same pattern for another engine.
+fn regex_fits(regex: &Regex, text: &[u8]) -> bool {
+    let pattern = match regex.anchor {
+        Anchor::Start => format!("\\A(?:{})", regex.pattern),
+        Anchor::Whole => format!("\\A(?:{})\\z", regex.pattern),
+        Anchor::Anywhere => regex.pattern.to_string(),
+    };
+    regex::bytes::RegexBuilder::new(&pattern)
+        .unicode(false)
+        .case_insensitive(regex.ignore_case)
+        .build()
+        .expect("a pattern")
+        .is_match(text)
+}
+
+fn value_fits(wanted: &ValueMatch, value: &[u8]) -> bool {
+    match wanted {
+        ValueMatch::OneOf(values) => values.iter().any(|one| one.as_bytes() == value),
+        ValueMatch::Regex(regex) => regex_fits(regex, value),
     }
 }
 
 /// Gateway API `HTTPRouteMatch`: "Multiple match types are ANDed together"; `HTTPHeaderMatch`:
-/// names are "case-insensitive". Of a repeated header the first value counts (design).
+/// names are "case-insensitive". Of a repeated header or parameter the first value counts (design).
+/// Server names are asked only where there is TLS, as in Kong.
 fn rest_fits(matched: &RouteMatch, ask: &Ask) -> bool {
-    let method = matched
-        .method
-        .as_ref()
-        .is_none_or(|method| method.as_bytes() == ask.method);
-    method
-        && matched.headers.iter().all(|wanted| {
-            let first = ask
-                .headers
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(&wanted.name));
-            first.is_some_and(|(_, value)| value == wanted.value.as_bytes())
-        })
+    let methods = &matched.methods;
+    let method = methods.is_empty() || methods.iter().any(|m| m.as_bytes() == ask.method);
+    let scheme = !(matched.scheme == SchemeMatch::Plain && ask.tls);
+    let sni = matched.snis.is_empty()
+        || !ask.tls
+        || (matched.snis.iter()).any(|sni| wildcard_many(sni, &ask.sni));
+    let headers = matched.headers.iter().all(|wanted| {
+        let first = ask
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&wanted.name));
+        first.is_some_and(|(_, value)| value_fits(&wanted.value, value))
+    });
+    let parameters = text::parameters(split(&ask.target).1);
+    let queries = matched.queries.iter().all(|wanted| {
+        let first = parameters
+            .iter()
+            .find(|(name, _)| name == wanted.name.as_bytes());
+        first.is_some_and(|(_, value)| value_fits(&wanted.value, value))
+    });
+    method && scheme && sni && headers && queries
 }
 
 /// Everything that decides between two matches that both fit. Less is better.
@@ -194,19 +235,33 @@ fn rest_fits(matched: &RouteMatch, ask: &Ask) -> bool {
 fn precedence(found: &Found<'_>) -> impl Ord + use<> {
     let m = found.matched;
     let object = &m.rule.object;
+    // Patterns are implementation-specific: those of HTTPRoutes before every prefix, those of
+    // Ingress by their length among the prefixes.
     let path = match &m.path {
-        PathMatch::Exact(_) => (0, Reverse(0)),
-        PathMatch::Prefix(prefix) => (1, Reverse(prefix.len())),
+        PathMatch::Exact(_) => (0, Reverse(0), 0),
+        PathMatch::Regex(regex) if object.kind == RouteKind::HttpRoute => {
+            (1, Reverse(regex.pattern.len()), 0)
+        }
+        PathMatch::Regex(regex) => (2, Reverse(regex.pattern.len()), 0),
+        PathMatch::Prefix(prefix) => (2, Reverse(prefix.len().max(1)), 1),
+        PathMatch::Text(text) => (2, Reverse(text.len().max(1)), 2),
+    };
+    let scope = match found.key.scope {
+        Scope::Ingress | Scope::IngressDefault => 0,
+        Scope::Listener { .. } => 1,
+        Scope::Grpc { .. } => 2,
     };
     (
         (
             found.key.scope == Scope::IngressDefault,
             specificity(&found.key.host),
-            found.key.scope != Scope::Ingress,
+            scope,
         ),
         path,
-        m.method.is_none(),
+        m.methods.is_empty(),
         Reverse(m.headers.len()),
+        Reverse(m.queries.len()),
+        m.snis.is_empty(),
         // A manifest without a time counts as the newest.
         object.created.unwrap_or(i64::MAX),
         format!("{}/{}", object.namespace, object.name),
@@ -223,6 +278,11 @@ pub(crate) fn agrees(model: &Model, ask: &Ask, verdict: &Verdict<'_>, seen: &See
         Verdict::NotFound => return *seen == Seen::Reply(404),
         Verdict::Found(found) => found,
     };
+    if let SchemeMatch::Tls { status } = found.matched.scheme
+        && !ask.tls
+    {
+        return *seen == Seen::Reply(status);
+    }
     let backends = &found.matched.rule.backends;
     if backends.iter().all(|backend| backend.weight == 0) {
         return *seen == Seen::Reply(500);

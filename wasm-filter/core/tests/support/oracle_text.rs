@@ -105,3 +105,42 @@ pub(crate) fn path(path: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn elements(path: &[u8]) -> Vec<&[u8]> {
     path.split(|b| *b == b'/').skip(1).collect()
 }
+
+/// The query's parameters, decoded, in order. HTML `application/x-www-form-urlencoded` parsing.
+pub(crate) fn parameters(query: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let text = query.strip_prefix(b"?").unwrap_or(query);
+    let mut all = Vec::new();
+    for pair in text.split(|b| *b == b'&') {
+        if pair.is_empty() {
+            continue;
+        }
+        let mut halves = pair.splitn(2, |b| *b == b'=');
+        let name = halves.next().unwrap_or_default();
+        let value = halves.next().unwrap_or_default();
+        all.push((unescape(name), unescape(value)));
+    }
+    all
+}
+
+fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < raw.len() {
+        let pair = raw
+            .get(i + 1..i + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        let byte = pair
+            .filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        match (raw[i], byte) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                i += 2;
+            }
+            (b'+', _) => out.push(b' '),
+            (other, _) => out.push(other),
+        }
+        i += 1;
+    }
+    out
+}

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use silverback_core::table::model::{
-    Backend, BackendTarget, HeaderMatch, HostKey, HostPattern, Listener, ListenerKey, PathMatch,
-    RouteKind, RouteMatch, RouteObject, Rule, Scope, ServiceEndpoints, ServicePort,
+    Anchor, Backend, BackendTarget, HeaderMatch, HostKey, HostPattern, Listener, ListenerKey,
+    PathMatch, QueryMatch, Regex, RouteKind, RouteMatch, RouteObject, Rule, SchemeMatch, Scope,
+    ServiceEndpoints, ServicePort, ServiceSettings, ValueMatch,
 };
 
 use super::oracle::{Ask, Model};
@@ -28,6 +29,11 @@ const SEGMENTS: [&str; 8] = ["a", "b", "foo", "foobar", "%2F", ".x", "a%20b", "�
 const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
 const NAMESPACES: [&str; 4] = ["a", "a-b", "b", "a.b"];
 const NAMES: [&str; 4] = ["x", "x-y", "w", "x.y"];
+
+/// A compiled pattern.
+pub(crate) fn regex(pattern: &str, anchor: Anchor, ignore_case: bool) -> Arc<Regex> {
+    Arc::new(silverback_core::regex::compile(pattern, anchor, ignore_case).expect("a pattern"))
+}
 
 impl Gen {
     pub(crate) fn next(&mut self) -> u64 {
@@ -76,6 +82,20 @@ impl Gen {
         match self.below(3) {
             0 if path.is_empty() || self.one_in(3) => PathMatch::Exact(format!("{path}/").into()),
             0 => PathMatch::Exact(path.into()),
+            1 if self.one_in(3) => {
+                PathMatch::Text(format!("{path}{}", self.pick(&["", "/", "fo"])).into())
+            }
+            1 if self.one_in(3) => {
+                let end = *self.pick(&["", "/[^/]+", "/.*", "/(a|b|foo)", "/foo$", "/(foo)?bar"]);
+                let start = self.path().replace('.', "\\.").replace("é", "[é]");
+                let pattern = format!("{}{end}", start.replace("[é]", "[^/]+"));
+                let pattern = if pattern.is_empty() {
+                    "/".to_owned()
+                } else {
+                    pattern
+                };
+                PathMatch::Regex(regex(&pattern, Anchor::Start, false))
+            }
             _ => PathMatch::Prefix(path.into()),
         }
     }
@@ -105,7 +125,10 @@ impl Gen {
                 SocketAddr::new(ip, 8000 + u16::from(n % 2))
             })
             .collect();
-        ServiceEndpoints { endpoints }
+        ServiceEndpoints {
+            endpoints,
+            settings: ServiceSettings::default(),
+        }
     }
 
     fn backends(&mut self) -> Vec<Backend> {
@@ -114,13 +137,14 @@ impl Gen {
             n => 1 + n / 5,
         };
         (0..count)
-            .map(|_| Backend {
-                weight: *self.pick(&[0, 1, 1, 1, 9, 1_000_000]),
-                target: if self.one_in(10) {
+            .map(|_| {
+                let weight = *self.pick(&[0, 1, 1, 1, 9, 1_000_000]);
+                let target = if self.one_in(10) {
                     BackendTarget::Invalid
                 } else {
                     BackendTarget::Service(self.service())
-                },
+                };
+                Backend::new(weight, target)
             })
             .collect()
     }
@@ -147,32 +171,70 @@ impl Gen {
         let mut all = Vec::new();
         for rule in 0..rules {
             let rule = Arc::new(Rule {
-                object: Arc::clone(&object),
-                index: rule as u16,
                 backends: self.backends(),
+                ..Rule::new(Arc::clone(&object), rule as u16)
             });
             for index in 0..1 + self.below(2) {
-                let gateway = kind != RouteKind::Ingress;
-                let mut headers = Vec::new();
-                for name in ["x-a", "x-b"] {
-                    if gateway && self.one_in(4) {
-                        headers.push(HeaderMatch {
-                            name: name.into(),
-                            value: (*self.pick(&["1", "2"])).into(),
-                        });
-                    }
-                }
-                let method = (gateway && self.one_in(4)).then(|| (*self.pick(&METHODS)).into());
-                all.push(RouteMatch {
-                    path: self.path_match(),
-                    method,
-                    headers,
-                    index: index as u16,
-                    rule: Arc::clone(&rule),
-                });
+                let path = self.path_match();
+                let mut m = RouteMatch::new(path, index as u16, Arc::clone(&rule));
+                self.conditions(&mut m);
+                all.push(m);
             }
         }
         all
+    }
+
+    /// What a match asks beyond its path.
+    fn conditions(&mut self, m: &mut RouteMatch) {
+        for name in ["x-a", "x-b"] {
+            if self.one_in(8) {
+                let value = self.value();
+                m.headers.push(HeaderMatch {
+                    name: name.into(),
+                    value,
+                });
+            }
+        }
+        for name in ["q", "r s"] {
+            if self.one_in(10) {
+                let value = self.value();
+                m.queries.push(QueryMatch {
+                    name: name.into(),
+                    value,
+                });
+            }
+        }
+        if self.one_in(8) {
+            let mut methods: Vec<Box<str>> = vec![(*self.pick(&METHODS)).into()];
+            if self.one_in(3) {
+                methods.push((*self.pick(&METHODS)).into());
+            }
+            methods.sort();
+            methods.dedup();
+            m.methods = methods;
+        }
+        if self.one_in(10) {
+            m.snis = vec![self.pattern()];
+        }
+        m.scheme = match self.below(20) {
+            0 => SchemeMatch::Plain,
+            1 => SchemeMatch::Tls { status: 426 },
+            2 => SchemeMatch::Tls { status: 301 },
+            _ => SchemeMatch::Any,
+        };
+    }
+
+    /// What a value must be.
+    fn value(&mut self) -> ValueMatch {
+        match self.below(5) {
+            0 => {
+                let anchor = *self.pick(&[Anchor::Whole, Anchor::Anywhere]);
+                let pattern = *self.pick(&["1", "[12]+", "1|2", "1.?", "A"]);
+                ValueMatch::Regex(regex(pattern, anchor, self.one_in(3)))
+            }
+            1 => ValueMatch::OneOf(vec!["1".into(), "2".into()]),
+            _ => ValueMatch::OneOf(vec![(*self.pick(&["1", "2", "a b"])).into()]),
+        }
     }
 
     /// A random table.
@@ -186,6 +248,7 @@ impl Gen {
             let listener = Listener {
                 tls: key.port == 443,
                 sources: vec!["infra/gw/http".into()],
+                certificates: Vec::new(),
             };
             model.listeners.insert(key, listener);
         }
@@ -206,6 +269,8 @@ impl Gen {
         let ingress = listeners.is_empty() || self.one_in(2);
         let kind = if ingress {
             RouteKind::Ingress
+        } else if self.one_in(4) {
+            RouteKind::GrpcRoute
         } else {
             RouteKind::HttpRoute
         };
@@ -233,6 +298,12 @@ impl Gen {
         for _ in 0..1 + self.below(2) {
             let scope = if ingress {
                 Scope::Ingress
+            } else if kind == RouteKind::GrpcRoute {
+                let listener = self.pick(&listeners).clone();
+                Scope::Grpc {
+                    port: listener.port,
+                    hostname: listener.hostname,
+                }
             } else {
                 let listener = self.pick(&listeners).clone();
                 Scope::Listener {
@@ -267,14 +338,29 @@ impl Gen {
         let host = self.host_as_sent(host);
         let path = match near.and_then(|key| model.hosts.get(key)) {
             Some(matches) if !matches.is_empty() && !self.one_in(5) => {
-                let (PathMatch::Exact(path) | PathMatch::Prefix(path)) = &self.pick(matches).path;
-                let more = *self.pick(&["", "", "/", "/a", "/foo/bar", "bar", "%2Fa"]);
-                format!("{path}{more}")
+                let path = match &self.pick(matches).path {
+                    PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Text(path) => {
+                        path.to_string()
+                    }
+                    PathMatch::Regex(regex) => {
+                        let literal = String::from_utf8_lossy(&regex.literal).into_owned();
+                        literal.trim_end_matches('/').to_owned()
+                    }
+                };
+                let more = *self.pick(&["", "", "/", "/a", "/foo", "/foo/bar", "/b", "%2Fa"]);
+                let slash = if path.is_empty() || path.starts_with('/') {
+                    ""
+                } else {
+                    "/"
+                };
+                format!("{slash}{path}{more}")
             }
             _ => self.path(),
         };
         let listener = match near.map(|key| &key.scope) {
-            Some(Scope::Listener { port, .. }) if !self.one_in(6) => Some(*port),
+            Some(Scope::Listener { port, .. } | Scope::Grpc { port, .. }) if !self.one_in(6) => {
+                Some(*port)
+            }
             _ => *self.pick(&[None, Some(80), Some(443), Some(81)]),
         };
         let mut headers = Vec::new();
@@ -283,10 +369,12 @@ impl Gen {
             let value = *self.pick(&["1", "2", "12", ""]);
             headers.push((name.to_owned(), value.as_bytes().to_vec()));
         }
+        let sni = self.pick(&HOSTS).to_string();
         Ask {
             ingress: !self.one_in(4),
             listener,
-            tls: listener == Some(443) && !self.one_in(5),
+            tls: (listener == Some(443) || self.one_in(8)) && !self.one_in(5),
+            sni: if self.one_in(3) { String::new() } else { sni },
             host,
             target: self.target_as_sent(path),
             method: (*self.pick(&METHODS)).into(),
@@ -334,8 +422,17 @@ impl Gen {
         if self.one_in(6) {
             target.extend_from_slice(b"/\xff");
         }
-        if self.one_in(3) {
-            target.extend_from_slice(b"?q=//..&r=%00");
+        if self.one_in(2) {
+            let query = *self.pick(&[
+                "?q=//..&r=%00",
+                "?q=1",
+                "?r+s=2&q=2",
+                "?q=2&q=1",
+                "?%71=a+b&r%20s=1",
+                "?q",
+                "?Q=1&q=1a",
+            ]);
+            target.extend_from_slice(query.as_bytes());
         }
         target
     }

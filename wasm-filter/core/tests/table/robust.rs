@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::contract::result::PlanResult;
+use silverback_core::regex::Cache;
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::endpoints::{Endpoints, names};
 use silverback_core::table::listeners::ListenerEntry;
 use silverback_core::table::root::Root;
-use silverback_core::table::routes::HostRoutes;
+use silverback_core::table::routes::{Condition, HostRoutes, Value};
 use silverback_core::table::segment::{SegmentKind, SegmentView};
 use silverback_core::table::store::epoch::EpochRecord;
 use silverback_core::table::store::page;
@@ -25,15 +26,27 @@ fn routes(bytes: &[u8]) {
     let Ok(routes) = HostRoutes::new(bytes) else {
         return;
     };
-    let read = routes.candidates(b"/foo/a/b/foobar/x", |path| {
+    let cache = Cache::new();
+    let read = routes.candidates(b"/foo/a/b/foobar/x", &cache, |path| {
         for matched in path.matches() {
             let matched = matched?;
-            for header in matched.headers() {
-                header?;
+            for condition in matched.conditions() {
+                match condition? {
+                    Condition::Header(_, Value::Regex(regex))
+                    | Condition::Query(_, Value::Regex(regex)) => {
+                        let _ = regex.is_match(&cache, b"12");
+                    }
+                    _ => {}
+                }
             }
             let rule = matched.rule()?;
             for backend in rule.backends() {
-                backend?;
+                for change in backend?.changes.iter() {
+                    change?;
+                }
+            }
+            for change in rule.extra()?.changes.iter() {
+                change?;
             }
             let _ = rule.id();
         }

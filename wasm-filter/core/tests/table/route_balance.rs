@@ -14,11 +14,11 @@ fn table(backends: &[(u32, Option<(&str, u8)>)]) -> Built {
     let mut m = matching(RouteKind::HttpRoute, "r", "/");
     Arc::make_mut(&mut m.rule).backends = backends
         .iter()
-        .map(|(weight, target)| Backend {
-            weight: *weight,
-            target: target.map_or(BackendTarget::Invalid, |(name, _)| {
+        .map(|(weight, target)| {
+            let target = target.map_or(BackendTarget::Invalid, |(name, _)| {
                 BackendTarget::Service(service(name))
-            }),
+            });
+            Backend::new(*weight, target)
         })
         .collect();
     let scope = Scope::Listener {
@@ -32,6 +32,7 @@ fn table(backends: &[(u32, Option<(&str, u8)>)]) -> Built {
         let endpoints = (1..=count).map(|n| ([10, 0, octet, n], 80).into());
         let endpoints = ServiceEndpoints {
             endpoints: endpoints.collect(),
+            ..ServiceEndpoints::default()
         };
         table.model.services.insert(service(name), endpoints);
     }
@@ -190,6 +191,7 @@ fn endpoints_are_sorted_and_doubles_removed_whatever_their_order() {
             .iter()
             .map(|t| t.parse().expect("an address"))
             .collect(),
+        ..ServiceEndpoints::default()
     };
     let orders = [
         list(&[

@@ -179,7 +179,7 @@ fn ports_and_tls_choose_the_listener() {
     };
     let listener = silverback_core::table::model::Listener {
         tls: true,
-        sources: Vec::new(),
+        ..silverback_core::table::model::Listener::default()
     };
     table.model.listeners.insert(key, listener);
     for (name, port, tls, expected) in [

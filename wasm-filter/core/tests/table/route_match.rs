@@ -42,7 +42,7 @@ fn table(matches: Vec<RouteMatch>) -> Sketch {
 #[test]
 fn methods_and_headers_all_have_to_fit() {
     let table = table(vec![
-        route("post", "/", |m| m.method = Some("POST".into())),
+        route("post", "/", |m| m.methods = vec!["POST".into()]),
         route("both", "/h", |m| {
             m.headers = vec![header("x-a", "1"), header("x-b", "2")];
         }),
@@ -120,19 +120,19 @@ fn each_step_of_the_precedence_decides_where_all_before_it_are_equal() {
             "1. an exact path before a prefix with method and headers",
             route("w", "=/p", |_| ()),
             route("l", "/p", |m| {
-                (m.method, m.headers) = (Some("GET".into()), two())
+                (m.methods, m.headers) = (vec!["GET".into()], two())
             }),
         ),
         (
             "2. the longer prefix before method and headers",
             route("w", "/p", |_| ()),
             route("l", "/", |m| {
-                (m.method, m.headers) = (Some("GET".into()), two())
+                (m.methods, m.headers) = (vec!["GET".into()], two())
             }),
         ),
         (
             "3. a method before more headers",
-            route("w", "/p", |m| m.method = Some("GET".into())),
+            route("w", "/p", |m| m.methods = vec!["GET".into()]),
             route("l", "/p", |m| m.headers = two()),
         ),
         (

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use silverback_core::table::model::{
     Backend, BackendTarget, HeaderMatch, HostKey, HostPattern, Listener, ListenerKey, PathMatch,
-    RouteKind, RouteMatch, RouteObject, Rule, Scope, ServiceEndpoints, ServicePort,
+    RouteKind, RouteMatch, RouteObject, Rule, Scope, ServiceEndpoints, ServicePort, ValueMatch,
 };
 
 use crate::support::built::Built;
@@ -45,36 +45,29 @@ pub(crate) fn service(name: &str) -> ServicePort {
 pub(crate) fn pods(count: u8) -> ServiceEndpoints {
     ServiceEndpoints {
         endpoints: (1..=count).map(|n| ([10, 0, 0, n], 80).into()).collect(),
+        ..ServiceEndpoints::default()
     }
 }
 
 /// A match of rule 0 of the object; tests change what they are about.
 pub(crate) fn matching(kind: RouteKind, name: &str, at: &str) -> RouteMatch {
-    RouteMatch {
-        path: path(at),
-        method: None,
-        headers: Vec::new(),
-        index: 0,
-        rule: Arc::new(Rule {
-            object: Arc::new(RouteObject {
-                kind,
-                namespace: "ns".into(),
-                name: name.into(),
-                created: None,
-            }),
-            index: 0,
-            backends: vec![Backend {
-                weight: 1,
-                target: BackendTarget::Service(service(name)),
-            }],
-        }),
-    }
+    let object = Arc::new(RouteObject {
+        kind,
+        namespace: "ns".into(),
+        name: name.into(),
+        created: None,
+    });
+    let rule = Rule {
+        backends: vec![Backend::new(1, BackendTarget::Service(service(name)))],
+        ..Rule::new(object, 0)
+    };
+    RouteMatch::new(path(at), 0, Arc::new(rule))
 }
 
 pub(crate) fn header(name: &str, value: &str) -> HeaderMatch {
     HeaderMatch {
         name: name.into(),
-        value: value.into(),
+        value: ValueMatch::OneOf(vec![value.into()]),
     }
 }
 

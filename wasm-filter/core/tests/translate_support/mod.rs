@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use silverback_core::object::ObjectKey;
 use silverback_core::problem::Problem;
-use silverback_core::table::dump::{BackendDump, dump};
+use silverback_core::table::dump::{BackendDump, ValueDump, dump};
 use silverback_core::table::root::Root;
 use silverback_core::translate::{Applied, Options, Translator};
 
@@ -133,9 +133,11 @@ impl World {
                     m.path.kind,
                     m.path.value
                 );
-                line += &m.method.map(|m| format!(" {m}")).unwrap_or_default();
+                if !m.methods.is_empty() {
+                    line += &format!(" {}", m.methods.join("|"));
+                }
                 for header in m.headers {
-                    line += &format!(" {}={}", header.name, header.value);
+                    line += &format!(" {}={}", header.name, value(&header));
                 }
                 let route = m.route;
                 line += &format!(
@@ -223,5 +225,15 @@ impl World {
             .find(|(key, _)| &*key.kind == kind && &*key.name == name)
             .map(|(_, json)| json.as_str());
         serde_json::from_str(json.unwrap_or("null")).expect("JSON")
+    }
+}
+
+/// What a header or parameter must be: a value, values, or `~` and a pattern.
+fn value(value: &ValueDump) -> String {
+    match (&value.value, &value.one_of, &value.regex) {
+        (Some(value), _, _) => value.clone(),
+        (_, Some(values), _) => values.join("|"),
+        (_, _, Some(regex)) => format!("~{regex}"),
+        _ => String::new(),
     }
 }
