@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use silverback::gateway::{Gateway, GatewayOptions, ListenerSpec};
-use silverback_core::contract::plan::{Plan, Protocol, Timeouts};
+use silverback_core::contract::plan::Plan;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 128];
 const ROUNDS: usize = 5;
@@ -59,19 +59,12 @@ fn main() {
 
 fn gateway(backend: SocketAddr) -> (Gateway, SocketAddr) {
     let mut plan = Vec::new();
+    let endpoints = [backend];
     let decision = Plan {
-        epoch: 1,
-        rule: 1,
-        endpoints: &[backend],
-        timeouts: Timeouts::default(),
         tries: 5,
-        protocol: Protocol::Http,
-        host: None,
-        uri: None,
-        remove_headers: &[],
-        tls: None,
         route_name: b"default.shop.cart.example.80",
         service_name: b"default.cart.80",
+        ..Plan::to(1, 1, &endpoints)
     };
     decision.encode(&mut plan).unwrap();
     let hex: String = plan.iter().map(|byte| format!("{byte:02x}")).collect();

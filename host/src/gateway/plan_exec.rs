@@ -86,7 +86,7 @@ pub(super) async fn execute(
     match plan.protocol {
         Protocol::Http => {}
         Protocol::Https => return Err(NO_TLS),
-        Protocol::Grpc | Protocol::Grpcs => return Err(NO_GRPC),
+        Protocol::Grpc | Protocol::Grpcs | Protocol::H2c => return Err(NO_GRPC),
     }
     let uri = target(plan, &out.target).ok_or(BAD_PLAN)?;
     let mut number = 0;

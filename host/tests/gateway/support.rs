@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use silverback::gateway::{AccessEvent, Gateway, GatewayOptions, ListenerSpec};
-use silverback_core::contract::plan::{Plan, Protocol, Timeouts};
+use silverback_core::contract::plan::{Plan, Timeouts};
 use silverback_core::contract::result::PlanResult;
 use silverback_emulator::MemoryLog;
 
@@ -103,18 +103,9 @@ pub(crate) fn any_port(proxy_port: u16) -> ListenerSpec {
 /// A plan with these endpoints, as the header that the test filter reads.
 pub(crate) fn plan(endpoints: &[SocketAddr]) -> PlanHeader<'_> {
     PlanHeader(Plan {
-        epoch: 7,
-        rule: 42,
-        endpoints,
-        timeouts: Timeouts::default(),
-        tries: 1,
-        protocol: Protocol::Http,
-        host: None,
-        uri: None,
-        remove_headers: &[],
-        tls: None,
         route_name: b"route",
         service_name: b"service",
+        ..Plan::to(7, 42, endpoints)
     })
 }
 

@@ -4,7 +4,7 @@
 //! u8 version = 1 | u64 epoch | u64 rule | field*
 //! field = u8 tag | u16 length | bytes
 //! ```
-//! Numbers are little-endian. A tag is given at most once (except [`tag::REMOVE_HEADER`]). A
+//! Numbers are little-endian. A tag is given at most once, except those that [`tag::repeats`]. A
 //! reader that does not know a tag below 128 must refuse the plan: the filter asks for something
 //! the reader cannot do. Tags from 128 on are hints that may be skipped. Field text never holds
 //! CR, LF or NUL: encoder and decoder both refuse them, so that no value of a request can split a
@@ -12,9 +12,11 @@
 //!
 //! One value costs half of what five properties cost (Kong shim facts 8).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod check;
+mod decode;
+mod encode;
 
-use super::wire::{Reader, WireError, check_line, put_prefixed};
+use core::net::SocketAddr;
 
 /// The version that this build writes and reads.
 pub const VERSION: u8 = 1;
@@ -22,6 +24,21 @@ pub const VERSION: u8 = 1;
 /// The longest list of endpoints in a plan. More would cost every request; a request that has
 /// failed this often is not saved by one more try.
 pub const MAX_ENDPOINTS: usize = 16;
+
+/// The most mirrors in a plan: each is one more request for every request.
+pub const MAX_MIRRORS: usize = 4;
+
+/// The most status codes in [`RetryOn::codes`]: as many as there are.
+pub const MAX_RETRY_CODES: usize = 200;
+
+/// Header names that a plan may neither set nor add, because others depend on them: the host has
+/// a field of its own ([`tag::HOST`]), the rest is the framing of the message.
+pub const FIXED_HEADERS: [&[u8]; 4] = [
+    b"connection",
+    b"content-length",
+    b"host",
+    b"transfer-encoding",
+];
 
 /// Field tags.
 pub mod tag {
@@ -42,16 +59,36 @@ pub mod tag {
     pub const REMOVE_HEADER: u8 = 7;
     /// TLS: `u64` policy id, then the server name.
     pub const TLS: u8 = 8;
+    /// `u8 name length | name | value`: the upstream sees this one value of the name. May repeat.
+    pub const SET_HEADER: u8 = 9;
+    /// `u8 name length | name | value`: behind the values that are there. May repeat.
+    pub const ADD_HEADER: u8 = 10;
+    /// `u32 request | u32 try` in milliseconds, see [`super::Deadlines`].
+    pub const DEADLINES: u8 = 11;
+    /// `u32 backoff` in milliseconds, then `u16` status codes, see [`super::RetryOn`].
+    pub const RETRY: u8 = 12;
+    /// `u8` protocol, then endpoints as in [`ENDPOINTS`], see [`super::Mirror`]. May repeat.
+    pub const MIRROR: u8 = 13;
+    /// `u64`, not 0, see [`super::Plan::plugin_set`].
+    pub const PLUGIN_SET: u8 = 14;
     /// Tags from here on may be skipped by a reader that does not know them.
     pub const FIRST_HINT: u8 = 128;
     /// Name of the rule as a Kong route, for logs and metrics. May be skipped.
     pub const ROUTE_NAME: u8 = 128;
     /// Name of the backend as a Kong service, for logs and metrics. May be skipped.
     pub const SERVICE_NAME: u8 = 129;
+    /// Tags of the rule, separated by commas, for logs and metrics. May be skipped.
+    pub const TAGS: u8 = 130;
+
+    /// Whether a plan may have several fields of this tag.
+    #[must_use]
+    pub const fn repeats(tag: u8) -> bool {
+        matches!(tag, REMOVE_HEADER | SET_HEADER | ADD_HEADER | MIRROR)
+    }
 }
 
 /// What is spoken with the upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
 pub enum Protocol {
     /// HTTP/1.1 without TLS.
@@ -63,20 +100,8 @@ pub enum Protocol {
     Grpc = 2,
     /// gRPC over HTTP/2 with TLS.
     Grpcs = 3,
-}
-
-impl Protocol {
-    /// The protocol of a wire byte.
-    #[must_use]
-    pub fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::Http),
-            1 => Some(Self::Https),
-            2 => Some(Self::Grpc),
-            3 => Some(Self::Grpcs),
-            _ => None,
-        }
-    }
+    /// HTTP/2 without TLS, with prior knowledge.
+    H2c = 4,
 }
 
 /// Time limits of one try, in milliseconds, 1..=2^31-1 each.
@@ -90,15 +115,34 @@ pub struct Timeouts {
     pub read: u32,
 }
 
-impl Default for Timeouts {
-    /// Kong's and KIC's default: 60 s each (kic-map 1.4).
-    fn default() -> Self {
-        Self {
-            connect: 60_000,
-            send: 60_000,
-            read: 60_000,
-        }
-    }
+/// Limits that do not start anew with each byte, in milliseconds, up to 2^31-1 each; 0 = none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deadlines {
+    /// From the plan until the head of a response has come, over all tries and pauses. What is
+    /// not there by then is answered with 504.
+    pub request: u32,
+    /// One try, until the head of its response has come; then it has timed out.
+    pub attempt: u32,
+}
+
+/// When an answer is as bad as none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOn<'a> {
+    /// Pause before the second try in milliseconds, up to 2^31-1; 0 = none. Later pauses are
+    /// longer, as the data plane sees fit.
+    pub backoff: u32,
+    /// Status codes, 400..=599: a try that is answered with one has failed, and the next endpoint
+    /// gets the request while tries are left and it can be sent again. The last answer stands.
+    pub codes: &'a [u16],
+}
+
+/// Where a copy of the request goes. Its answer is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mirror<'a> {
+    /// Protocol towards the mirror.
+    pub protocol: Protocol,
+    /// Endpoints in the order of tries, 1..=[`MAX_ENDPOINTS`].
+    pub endpoints: &'a [SocketAddr],
 }
 
 /// TLS towards the upstream.
@@ -111,6 +155,7 @@ pub struct UpstreamTls<'a> {
 }
 
 /// A decision to proxy. Borrowed from table and request, so that making one allocates nothing.
+/// [`Plan::to`] is one with defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
     /// Epoch of the table that decided.
@@ -121,22 +166,56 @@ pub struct Plan<'a> {
     pub endpoints: &'a [SocketAddr],
     /// Limits of each try.
     pub timeouts: Timeouts,
+    /// Limits of the request and of each try as a whole.
+    pub deadlines: Deadlines,
     /// Tries in all, at least 1.
     pub tries: u8,
+    /// Which answers are worth another try, and the pause before one.
+    pub retry: Option<RetryOn<'a>>,
     /// Protocol towards the upstream.
     pub protocol: Protocol,
     /// Host header for the upstream; `None` = the client's.
     pub host: Option<&'a [u8]>,
     /// Path with query for the upstream; `None` = the client's.
     pub uri: Option<&'a [u8]>,
-    /// Request headers that the upstream must not see, lower case.
+    /// Request headers that the upstream must not see, lower case. They go first.
     pub remove_headers: &'a [&'a [u8]],
+    /// Name (lower case) and value of request headers that replace all of their name. They come
+    /// after the removals.
+    pub set_headers: &'a [(&'a [u8], &'a [u8])],
+    /// Name (lower case) and value of request headers behind those of their name. They come last.
+    pub add_headers: &'a [(&'a [u8], &'a [u8])],
     /// TLS settings; only with a TLS protocol.
     pub tls: Option<UpstreamTls<'a>>,
+    /// Who gets a copy, at most [`MAX_MIRRORS`].
+    pub mirrors: &'a [Mirror<'a>],
+    /// Id of the plugins that must have run for the request; 0 = none. A data plane that has not
+    /// run them must not proxy: authentication may be among them.
+    pub plugin_set: u64,
     /// Kong-style route name.
     pub route_name: &'a [u8],
     /// Kong-style service name.
     pub service_name: &'a [u8],
+    /// Tags, separated by commas.
+    pub tags: &'a [u8],
+}
+
+/// A [`RetryOn`] as a reader holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRetryOn {
+    /// See [`RetryOn::backoff`].
+    pub backoff: u32,
+    /// See [`RetryOn::codes`].
+    pub codes: Vec<u16>,
+}
+
+/// A [`Mirror`] as a reader holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedMirror {
+    /// See [`Mirror::protocol`].
+    pub protocol: Protocol,
+    /// See [`Mirror::endpoints`].
+    pub endpoints: Vec<SocketAddr>,
 }
 
 /// A plan as a reader holds it.
@@ -150,8 +229,12 @@ pub struct OwnedPlan {
     pub endpoints: Vec<SocketAddr>,
     /// See [`Plan::timeouts`].
     pub timeouts: Timeouts,
+    /// See [`Plan::deadlines`].
+    pub deadlines: Deadlines,
     /// See [`Plan::tries`].
     pub tries: u8,
+    /// See [`Plan::retry`].
+    pub retry: Option<OwnedRetryOn>,
     /// See [`Plan::protocol`].
     pub protocol: Protocol,
     /// See [`Plan::host`].
@@ -160,253 +243,86 @@ pub struct OwnedPlan {
     pub uri: Option<Vec<u8>>,
     /// See [`Plan::remove_headers`].
     pub remove_headers: Vec<Vec<u8>>,
+    /// See [`Plan::set_headers`].
+    pub set_headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// See [`Plan::add_headers`].
+    pub add_headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// Policy id and server name, see [`Plan::tls`].
     pub tls: Option<(u64, Vec<u8>)>,
+    /// See [`Plan::mirrors`].
+    pub mirrors: Vec<OwnedMirror>,
+    /// See [`Plan::plugin_set`].
+    pub plugin_set: u64,
     /// See [`Plan::route_name`].
     pub route_name: Vec<u8>,
     /// See [`Plan::service_name`].
     pub service_name: Vec<u8>,
+    /// See [`Plan::tags`].
+    pub tags: Vec<u8>,
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    /// The protocol of a wire byte.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Http),
+            1 => Some(Self::Https),
+            2 => Some(Self::Grpc),
+            3 => Some(Self::Grpcs),
+            4 => Some(Self::H2c),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is TLS.
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs)
+    }
+}
+
+// === impl Timeouts ===
+
+impl Default for Timeouts {
+    /// Kong's and KIC's default: 60 s each (kic-map 1.4).
+    fn default() -> Self {
+        Self {
+            connect: 60_000,
+            send: 60_000,
+            read: 60_000,
+        }
+    }
 }
 
 // === impl Plan ===
 
-impl Plan<'_> {
-    /// Appends the plan to `out`; on an error `out` holds part of it and must be cleared.
-    ///
-    /// # Errors
-    /// [`WireError::Count`] without endpoints or with too many, [`WireError::BadValue`] for CR,
-    /// LF or NUL in a text or a zero (port, tries, timeouts) where none is allowed, [`WireError::TooLong`] for a field
-    /// above 65,535 bytes.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
-        if self.endpoints.is_empty() || self.endpoints.len() > MAX_ENDPOINTS {
-            return Err(WireError::Count("endpoints"));
-        }
-        if self.endpoints.iter().any(|endpoint| endpoint.port() == 0) {
-            return Err(WireError::BadValue("endpoints"));
-        }
-        out.push(VERSION);
-        out.extend_from_slice(&self.epoch.to_le_bytes());
-        out.extend_from_slice(&self.rule.to_le_bytes());
-
-        out.push(tag::ENDPOINTS);
-        let len: usize = self.endpoints.iter().map(endpoint_len).sum();
-        // At most 16 x 19 bytes.
-        out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_le_bytes());
-        for endpoint in self.endpoints {
-            put_endpoint(out, endpoint);
-        }
-        if self.timeouts != Timeouts::default() {
-            check_timeouts(self.timeouts)?;
-            out.push(tag::TIMEOUTS);
-            out.extend_from_slice(&12u16.to_le_bytes());
-            out.extend_from_slice(&self.timeouts.connect.to_le_bytes());
-            out.extend_from_slice(&self.timeouts.send.to_le_bytes());
-            out.extend_from_slice(&self.timeouts.read.to_le_bytes());
-        }
-        if self.tries == 0 {
-            return Err(WireError::BadValue("tries"));
-        }
-        if self.tries != 1 {
-            out.push(tag::TRIES);
-            out.extend_from_slice(&1u16.to_le_bytes());
-            out.push(self.tries);
-        }
-        if self.protocol != Protocol::Http {
-            out.push(tag::PROTOCOL);
-            out.extend_from_slice(&1u16.to_le_bytes());
-            out.push(self.protocol as u8);
-        }
-        if let Some(host) = self.host {
-            put_text(out, tag::HOST, host, "host")?;
-        }
-        if let Some(uri) = self.uri {
-            put_text(out, tag::URI, uri, "uri")?;
-        }
-        for name in self.remove_headers {
-            if name.is_empty() {
-                return Err(WireError::BadValue("remove_header"));
-            }
-            put_text(out, tag::REMOVE_HEADER, name, "remove_header")?;
-        }
-        if let Some(tls) = self.tls {
-            check_line(tls.server_name, "tls")?;
-            let len = u16::try_from(tls.server_name.len().saturating_add(8))
-                .map_err(|_| WireError::TooLong("tls"))?;
-            out.push(tag::TLS);
-            out.extend_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(&tls.policy.to_le_bytes());
-            out.extend_from_slice(tls.server_name);
-        }
-        if !self.route_name.is_empty() {
-            put_text(out, tag::ROUTE_NAME, self.route_name, "route_name")?;
-        }
-        if !self.service_name.is_empty() {
-            put_text(out, tag::SERVICE_NAME, self.service_name, "service_name")?;
-        }
-        Ok(())
-    }
-}
-
-fn put_text(
-    out: &mut Vec<u8>,
-    tag: u8,
-    value: &[u8],
-    field: &'static str,
-) -> Result<(), WireError> {
-    check_line(value, field)?;
-    out.push(tag);
-    put_prefixed(out, value, field)
-}
-
-fn endpoint_len(endpoint: &SocketAddr) -> usize {
-    if endpoint.is_ipv4() { 7 } else { 19 }
-}
-
-fn put_endpoint(out: &mut Vec<u8>, endpoint: &SocketAddr) {
-    match endpoint.ip() {
-        IpAddr::V4(ip) => {
-            out.push(4);
-            out.extend_from_slice(&ip.octets());
-        }
-        IpAddr::V6(ip) => {
-            out.push(6);
-            out.extend_from_slice(&ip.octets());
-        }
-    }
-    out.extend_from_slice(&endpoint.port().to_le_bytes());
-}
-
-fn check_timeouts(timeouts: Timeouts) -> Result<(), WireError> {
-    // nginx keeps milliseconds in a signed 32-bit number.
-    let ok = |ms: u32| ms > 0 && i32::try_from(ms).is_ok();
-    if ok(timeouts.connect) && ok(timeouts.send) && ok(timeouts.read) {
-        Ok(())
-    } else {
-        Err(WireError::BadValue("timeouts"))
-    }
-}
-
-// === impl OwnedPlan ===
-
-impl OwnedPlan {
-    /// Reads a plan.
-    ///
-    /// # Errors
-    /// Any [`WireError`]: the reader answers 500 and counts it, it never guesses.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.u8("version")?;
-        if version != VERSION {
-            return Err(WireError::Version(version));
-        }
-        let mut plan = Self {
-            epoch: reader.u64("epoch")?,
-            rule: reader.u64("rule")?,
-            endpoints: Vec::new(),
+impl<'a> Plan<'a> {
+    /// A plan that proxies the request as it is: one try, HTTP, default timeouts.
+    #[must_use]
+    pub fn to(epoch: u64, rule: u64, endpoints: &'a [SocketAddr]) -> Self {
+        Self {
+            epoch,
+            rule,
+            endpoints,
             timeouts: Timeouts::default(),
+            deadlines: Deadlines::default(),
             tries: 1,
+            retry: None,
             protocol: Protocol::Http,
             host: None,
             uri: None,
-            remove_headers: Vec::new(),
+            remove_headers: &[],
+            set_headers: &[],
+            add_headers: &[],
             tls: None,
-            route_name: Vec::new(),
-            service_name: Vec::new(),
-        };
-        let mut seen = [false; 256];
-        while !reader.is_empty() {
-            let tag = reader.u8("tag")?;
-            let value = reader.prefixed("field")?;
-            if let Some(seen) = seen.get_mut(usize::from(tag)) {
-                if *seen && tag != tag::REMOVE_HEADER {
-                    return Err(WireError::Count("field"));
-                }
-                *seen = true;
-            }
-            plan.field(tag, value)?;
+            mirrors: &[],
+            plugin_set: 0,
+            route_name: b"",
+            service_name: b"",
+            tags: b"",
         }
-        if plan.endpoints.is_empty() {
-            return Err(WireError::Count("endpoints"));
-        }
-        Ok(plan)
     }
-
-    fn field(&mut self, tag: u8, value: &[u8]) -> Result<(), WireError> {
-        let mut reader = Reader::new(value);
-        match tag {
-            tag::ENDPOINTS => {
-                while !reader.is_empty() {
-                    if self.endpoints.len() == MAX_ENDPOINTS {
-                        return Err(WireError::Count("endpoints"));
-                    }
-                    self.endpoints.push(read_endpoint(&mut reader)?);
-                }
-            }
-            tag::TIMEOUTS => {
-                self.timeouts = Timeouts {
-                    connect: reader.u32("timeouts")?,
-                    send: reader.u32("timeouts")?,
-                    read: reader.u32("timeouts")?,
-                };
-                check_timeouts(self.timeouts)?;
-                end(&reader, "timeouts")?;
-            }
-            tag::TRIES => {
-                self.tries = reader.u8("tries")?;
-                if self.tries == 0 {
-                    return Err(WireError::BadValue("tries"));
-                }
-                end(&reader, "tries")?;
-            }
-            tag::PROTOCOL => {
-                self.protocol = Protocol::from_byte(reader.u8("protocol")?)
-                    .ok_or(WireError::BadValue("protocol"))?;
-                end(&reader, "protocol")?;
-            }
-            tag::HOST => self.host = Some(text(value, "host")?),
-            tag::URI => self.uri = Some(text(value, "uri")?),
-            tag::REMOVE_HEADER => {
-                if value.is_empty() {
-                    return Err(WireError::BadValue("remove_header"));
-                }
-                self.remove_headers.push(text(value, "remove_header")?);
-            }
-            tag::TLS => {
-                let policy = reader.u64("tls")?;
-                let name = value.get(8..).unwrap_or_default();
-                self.tls = Some((policy, text(name, "tls")?));
-            }
-            tag::ROUTE_NAME => self.route_name = text(value, "route_name")?,
-            tag::SERVICE_NAME => self.service_name = text(value, "service_name")?,
-            hint if hint >= tag::FIRST_HINT => {}
-            _ => return Err(WireError::UnknownField(tag)),
-        }
-        Ok(())
-    }
-}
-
-fn text(value: &[u8], field: &'static str) -> Result<Vec<u8>, WireError> {
-    check_line(value, field)?;
-    Ok(value.to_vec())
-}
-
-fn end(reader: &Reader<'_>, field: &'static str) -> Result<(), WireError> {
-    if reader.is_empty() {
-        Ok(())
-    } else {
-        Err(WireError::BadValue(field))
-    }
-}
-
-fn read_endpoint(reader: &mut Reader<'_>) -> Result<SocketAddr, WireError> {
-    let ip = match reader.u8("endpoints")? {
-        4 => IpAddr::V4(Ipv4Addr::from(reader.array::<4>("endpoints")?)),
-        6 => IpAddr::V6(Ipv6Addr::from(reader.array::<16>("endpoints")?)),
-        _ => return Err(WireError::BadValue("endpoints")),
-    };
-    let port = reader.u16("endpoints")?;
-    if port == 0 {
-        return Err(WireError::BadValue("endpoints"));
-    }
-    Ok(SocketAddr::new(ip, port))
 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::balance::{self, Spin};
 use super::select::{Entry, Headers, Request, Selected, select};
 use super::target::Target;
-use crate::contract::plan::{Plan, Protocol, Timeouts};
+use crate::contract::plan::Plan;
 use crate::contract::request::RequestInfo;
 use crate::regex::Cache;
 use crate::table::endpoints;
@@ -133,18 +133,11 @@ pub fn answer(
         &*scratch.uri
     });
     let plan = Plan {
-        epoch,
-        rule: selected.rule.id(),
-        endpoints: &scratch.endpoints,
-        timeouts: Timeouts::default(),
         tries: TRIES,
-        protocol: Protocol::Http,
-        host: None,
         uri,
-        remove_headers: &[],
-        tls: None,
         route_name: &scratch.route_name,
         service_name: &scratch.service_name,
+        ..Plan::to(epoch, selected.rule.id(), &scratch.endpoints)
     };
     scratch.plan.clear();
     Ok(match plan.encode(&mut scratch.plan) {

@@ -3,78 +3,14 @@
 use core::net::SocketAddr;
 
 use proptest::prelude::*;
-use serde_json::Value;
-use silverback_core::contract::WireError;
-use silverback_core::contract::plan::{OwnedPlan, Plan, Protocol, Timeouts, UpstreamTls};
+use silverback_core::contract::plan::{
+    Deadlines, FIXED_HEADERS, OwnedMirror, OwnedPlan, OwnedRetryOn, Plan, Protocol, Timeouts,
+};
 
-use crate::cases::{bytes, cases, error};
+use crate::cases::{cases, error};
+use crate::fixture::{encode, good, plan};
 
 const CASES: &str = include_str!("../../testdata/contract/plan.json");
-
-/// The plan of a case; fields that are not given have their defaults.
-fn plan(fields: &Value) -> OwnedPlan {
-    let text = |name: &str| fields.get(name).map(bytes);
-    let number = |value: &Value| value.as_u64().expect("a number");
-    let list = |name: &str| {
-        let list = fields.get(name).and_then(Value::as_array);
-        list.cloned().unwrap_or_default()
-    };
-    OwnedPlan {
-        epoch: number(&fields["epoch"]),
-        rule: number(&fields["rule"]),
-        endpoints: list("endpoints")
-            .iter()
-            .map(|e| e.as_str().and_then(|e| e.parse().ok()).expect("an address"))
-            .collect(),
-        timeouts: fields.get("timeouts").map_or(Timeouts::default(), |t| {
-            let ms = |at: usize| number(&t[at]) as u32;
-            Timeouts {
-                connect: ms(0),
-                send: ms(1),
-                read: ms(2),
-            }
-        }),
-        tries: fields.get("tries").map_or(1, |tries| number(tries) as u8),
-        protocol: match fields.get("protocol").and_then(Value::as_str) {
-            None => Protocol::Http,
-            Some("https") => Protocol::Https,
-            Some("grpc") => Protocol::Grpc,
-            Some("grpcs") => Protocol::Grpcs,
-            Some(other) => panic!("{other}"),
-        },
-        host: text("host"),
-        uri: text("uri"),
-        remove_headers: list("remove_headers").iter().map(bytes).collect(),
-        tls: fields
-            .get("tls")
-            .map(|tls| (number(&tls["policy"]), bytes(&tls["server_name"]))),
-        route_name: text("route_name").unwrap_or_default(),
-        service_name: text("service_name").unwrap_or_default(),
-    }
-}
-
-fn encode(plan: &OwnedPlan) -> Result<Vec<u8>, WireError> {
-    let names: Vec<&[u8]> = plan.remove_headers.iter().map(|n| &n[..]).collect();
-    let mut out = Vec::new();
-    let borrowed = Plan {
-        epoch: plan.epoch,
-        rule: plan.rule,
-        endpoints: &plan.endpoints,
-        timeouts: plan.timeouts,
-        tries: plan.tries,
-        protocol: plan.protocol,
-        host: plan.host.as_deref(),
-        uri: plan.uri.as_deref(),
-        remove_headers: &names,
-        tls: plan.tls.as_ref().map(|(policy, server_name)| UpstreamTls {
-            policy: *policy,
-            server_name,
-        }),
-        route_name: &plan.route_name,
-        service_name: &plan.service_name,
-    };
-    borrowed.encode(&mut out).map(|()| out)
-}
 
 #[test]
 fn every_case_is_read_and_written_as_the_table_says() {
@@ -108,95 +44,13 @@ fn a_plan_that_is_cut_short_is_refused_or_is_the_plan_without_its_last_fields() 
     }
 }
 
-fn good() -> OwnedPlan {
-    plan(&serde_json::json!({"epoch": 1, "rule": 2, "endpoints": ["10.0.0.1:80"]}))
-}
-
 #[test]
-fn the_encoder_refuses_what_the_decoder_would() {
-    type Change = fn(&mut OwnedPlan);
-    let rows: [(&str, Change, &str); 17] = [
-        ("no endpoint", |p| p.endpoints.clear(), "count endpoints"),
-        (
-            "17 endpoints",
-            |p| p.endpoints = vec![p.endpoints[0]; 17],
-            "count endpoints",
-        ),
-        ("no tries", |p| p.tries = 0, "bad tries"),
-        (
-            "connect timeout 0",
-            |p| p.timeouts.connect = 0,
-            "bad timeouts",
-        ),
-        ("send timeout 0", |p| p.timeouts.send = 0, "bad timeouts"),
-        (
-            "read timeout beyond nginx's number",
-            |p| p.timeouts.read = 1 << 31,
-            "bad timeouts",
-        ),
-        ("port 0", |p| p.endpoints[0].set_port(0), "bad endpoints"),
-        (
-            "LF in the host",
-            |p| p.host = Some(b"a\nb".to_vec()),
-            "bad host",
-        ),
-        (
-            "CR in the URI",
-            |p| p.uri = Some(b"/\r".to_vec()),
-            "bad uri",
-        ),
-        (
-            "NUL in a header's name",
-            |p| p.remove_headers = vec![b"a\0".to_vec()],
-            "bad remove_header",
-        ),
-        (
-            "an empty header's name",
-            |p| p.remove_headers = vec![Vec::new()],
-            "bad remove_header",
-        ),
-        (
-            "LF in the server name",
-            |p| p.tls = Some((0, b"\n".to_vec())),
-            "bad tls",
-        ),
-        (
-            "LF in the route's name",
-            |p| p.route_name = b"\n".to_vec(),
-            "bad route_name",
-        ),
-        (
-            "LF in the service's name",
-            |p| p.service_name = b"\n".to_vec(),
-            "bad service_name",
-        ),
-        (
-            "a host too long",
-            |p| p.host = Some(vec![b'a'; 65_536]),
-            "long host",
-        ),
-        (
-            "a URI too long",
-            |p| p.uri = Some(vec![b'a'; 65_536]),
-            "long uri",
-        ),
-        (
-            "a server name too long",
-            |p| p.tls = Some((0, vec![b'a'; 65_528])),
-            "long tls",
-        ),
-    ];
-    for (name, change, wanted) in rows {
-        let mut plan = good();
-        change(&mut plan);
-        let refused = encode(&plan).map_err(error);
-        assert_eq!(refused, Err(wanted.to_owned()), "{name}");
-    }
-    let mut longest = good();
-    longest.uri = Some(vec![b'a'; 65_535]);
-    longest.endpoints = vec![longest.endpoints[0]; 16];
-    let bytes = encode(&longest).expect("the longest");
-    assert_eq!(OwnedPlan::decode(&bytes), Ok(longest));
+fn a_plan_has_defaults() {
+    let good = good();
+    let mut out = Vec::new();
+    let plan = Plan::to(good.epoch, good.rule, &good.endpoints);
+    plan.encode(&mut out).expect("a plan");
+    assert_eq!(OwnedPlan::decode(&out), Ok(good));
 }
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
@@ -208,41 +62,85 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
     line().prop_filter("a name", |name| !name.is_empty())
 }
 
-fn any_plan() -> impl Strategy<Value = OwnedPlan> {
+fn header() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    let name = "[a-z0-9!#$%&'*+.^_`|~-]{1,20}".prop_map(String::into_bytes);
+    let name = name.prop_filter("free", |name| !FIXED_HEADERS.contains(&&name[..]));
+    (name, line())
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    (0u8..5).prop_map(|b| Protocol::from_byte(b).expect("a protocol"))
+}
+
+fn endpoints() -> impl Strategy<Value = Vec<SocketAddr>> {
     let address = (any::<core::net::IpAddr>(), 1..=u16::MAX);
     let endpoint = address.prop_map(|(ip, port)| SocketAddr::new(ip, port));
+    proptest::collection::vec(endpoint, 1..=16)
+}
+
+fn mirror() -> impl Strategy<Value = OwnedMirror> {
+    (protocol(), endpoints()).prop_map(|(protocol, endpoints)| OwnedMirror {
+        protocol,
+        endpoints,
+    })
+}
+
+fn retry() -> impl Strategy<Value = OwnedRetryOn> {
+    let codes = proptest::collection::vec(400u16..=599, 0..5);
+    (0..=i32::MAX as u32, codes).prop_map(|(backoff, codes)| OwnedRetryOn { backoff, codes })
+}
+
+fn any_plan() -> impl Strategy<Value = OwnedPlan> {
     let ms = || 1..=i32::MAX as u32;
     let timeouts = (ms(), ms(), ms()).prop_map(|(connect, send, read)| Timeouts {
         connect,
         send,
         read,
     });
-    let protocol = (0u8..4).prop_map(|b| Protocol::from_byte(b).unwrap_or_default());
-    let head = (any::<u64>(), any::<u64>(), 1..=u8::MAX, timeouts, protocol);
+    let ms = || 0..=i32::MAX as u32;
+    let deadlines = (ms(), ms()).prop_map(|(request, attempt)| Deadlines { request, attempt });
+    let numbers = (any::<u64>(), any::<u64>(), 1..=u8::MAX, any::<u64>());
+    let parts = (
+        timeouts,
+        deadlines,
+        protocol(),
+        proptest::option::of(retry()),
+        proptest::option::of((any::<u64>(), line())),
+    );
     let lists = (
-        proptest::collection::vec(endpoint, 1..=16),
+        endpoints(),
         proptest::collection::vec(name(), 0..4),
+        proptest::collection::vec(header(), 0..4),
+        proptest::collection::vec(header(), 0..4),
+        proptest::collection::vec(mirror(), 0..=4),
     );
     let texts = (
         proptest::option::of(line()),
         proptest::option::of(line()),
         line(),
         line(),
+        line(),
     );
-    let tls = proptest::option::of((any::<u64>(), line()));
-    (head, lists, texts, tls).prop_map(|(head, lists, texts, tls)| OwnedPlan {
-        epoch: head.0,
-        rule: head.1,
-        tries: head.2,
-        timeouts: head.3,
-        protocol: head.4,
+    (numbers, parts, lists, texts).prop_map(|(numbers, parts, lists, texts)| OwnedPlan {
+        epoch: numbers.0,
+        rule: numbers.1,
+        tries: numbers.2,
+        plugin_set: numbers.3,
+        timeouts: parts.0,
+        deadlines: parts.1,
+        protocol: parts.2,
+        retry: parts.3,
+        tls: parts.4,
         endpoints: lists.0,
         remove_headers: lists.1,
+        set_headers: lists.2,
+        add_headers: lists.3,
+        mirrors: lists.4,
         host: texts.0,
         uri: texts.1,
         route_name: texts.2,
         service_name: texts.3,
-        tls,
+        tags: texts.4,
     })
 }
 

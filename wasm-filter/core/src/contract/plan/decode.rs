@@ -1,0 +1,198 @@
+//! A plan of bytes.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{
+    Deadlines, MAX_ENDPOINTS, MAX_MIRRORS, OwnedMirror, OwnedPlan, OwnedRetryOn, Protocol,
+    Timeouts, VERSION, check, tag,
+};
+use crate::contract::wire::{Reader, WireError, check_line};
+
+// === impl OwnedPlan ===
+
+impl OwnedPlan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// Any [`WireError`]: the reader answers 500 and counts it, it never guesses.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.u8("version")?;
+        if version != VERSION {
+            return Err(WireError::Version(version));
+        }
+        let (epoch, rule) = (reader.u64("epoch")?, reader.u64("rule")?);
+        let mut plan = Self::empty(epoch, rule);
+        let mut seen = [false; 256];
+        while !reader.is_empty() {
+            let tag = reader.u8("tag")?;
+            let value = reader.prefixed("field")?;
+            if let Some(seen) = seen.get_mut(usize::from(tag)) {
+                if *seen && !tag::repeats(tag) {
+                    return Err(WireError::Count("field"));
+                }
+                *seen = true;
+            }
+            plan.field(tag, value)?;
+        }
+        if plan.endpoints.is_empty() {
+            return Err(WireError::Count("endpoints"));
+        }
+        Ok(plan)
+    }
+
+    fn empty(epoch: u64, rule: u64) -> Self {
+        Self {
+            epoch,
+            rule,
+            endpoints: Vec::new(),
+            timeouts: Timeouts::default(),
+            deadlines: Deadlines::default(),
+            tries: 1,
+            retry: None,
+            protocol: Protocol::Http,
+            host: None,
+            uri: None,
+            remove_headers: Vec::new(),
+            set_headers: Vec::new(),
+            add_headers: Vec::new(),
+            tls: None,
+            mirrors: Vec::new(),
+            plugin_set: 0,
+            route_name: Vec::new(),
+            service_name: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    fn field(&mut self, tag: u8, value: &[u8]) -> Result<(), WireError> {
+        let mut reader = Reader::new(value);
+        match tag {
+            tag::ENDPOINTS => self.endpoints = read_endpoints(&mut reader, "endpoints")?,
+            tag::TIMEOUTS => {
+                self.timeouts = Timeouts {
+                    connect: reader.u32("timeouts")?,
+                    send: reader.u32("timeouts")?,
+                    read: reader.u32("timeouts")?,
+                };
+                check::timeouts(self.timeouts)?;
+                end(&reader, "timeouts")?;
+            }
+            tag::TRIES => {
+                self.tries = reader.u8("tries")?;
+                check::tries(self.tries)?;
+                end(&reader, "tries")?;
+            }
+            tag::PROTOCOL => {
+                self.protocol = read_protocol(&mut reader, "protocol")?;
+                end(&reader, "protocol")?;
+            }
+            tag::HOST => self.host = Some(text(value, "host")?),
+            tag::URI => self.uri = Some(text(value, "uri")?),
+            tag::REMOVE_HEADER => {
+                check::require(!value.is_empty(), "remove_header")?;
+                self.remove_headers.push(text(value, "remove_header")?);
+            }
+            tag::TLS => {
+                let policy = reader.u64("tls")?;
+                self.tls = Some((policy, text(reader.rest(), "tls")?));
+            }
+            tag::SET_HEADER => {
+                let header = read_header(&mut reader, "set_header")?;
+                self.set_headers.push(header);
+            }
+            tag::ADD_HEADER => {
+                let header = read_header(&mut reader, "add_header")?;
+                self.add_headers.push(header);
+            }
+            tag::DEADLINES => {
+                self.deadlines = Deadlines {
+                    request: reader.u32("deadlines")?,
+                    attempt: reader.u32("deadlines")?,
+                };
+                check::deadlines(self.deadlines)?;
+                end(&reader, "deadlines")?;
+            }
+            tag::RETRY => self.retry = Some(read_retry(&mut reader)?),
+            tag::MIRROR => {
+                if self.mirrors.len() == MAX_MIRRORS {
+                    return Err(WireError::Count("mirror"));
+                }
+                self.mirrors.push(OwnedMirror {
+                    protocol: read_protocol(&mut reader, "mirror")?,
+                    endpoints: read_endpoints(&mut reader, "mirror")?,
+                });
+            }
+            tag::PLUGIN_SET => {
+                self.plugin_set = reader.u64("plugin_set")?;
+                check::require(self.plugin_set != 0, "plugin_set")?;
+                end(&reader, "plugin_set")?;
+            }
+            tag::ROUTE_NAME => self.route_name = text(value, "route_name")?,
+            tag::SERVICE_NAME => self.service_name = text(value, "service_name")?,
+            tag::TAGS => self.tags = text(value, "tags")?,
+            hint if hint >= tag::FIRST_HINT => {}
+            _ => return Err(WireError::UnknownField(tag)),
+        }
+        Ok(())
+    }
+}
+
+fn text(value: &[u8], field: &'static str) -> Result<Vec<u8>, WireError> {
+    check_line(value, field)?;
+    Ok(value.to_vec())
+}
+
+fn end(reader: &Reader<'_>, field: &'static str) -> Result<(), WireError> {
+    check::require(reader.is_empty(), field)
+}
+
+fn read_protocol(reader: &mut Reader<'_>, field: &'static str) -> Result<Protocol, WireError> {
+    Protocol::from_byte(reader.u8(field)?).ok_or(WireError::BadValue(field))
+}
+
+fn read_header(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<(Vec<u8>, Vec<u8>), WireError> {
+    let len = reader.u8(field)?;
+    let name = reader.bytes(usize::from(len), field)?;
+    let value = reader.rest();
+    check::header(name, value, field)?;
+    Ok((name.to_vec(), value.to_vec()))
+}
+
+fn read_retry(reader: &mut Reader<'_>) -> Result<OwnedRetryOn, WireError> {
+    let backoff = reader.u32("retry")?;
+    let mut codes = Vec::new();
+    while !reader.is_empty() {
+        codes.push(reader.u16("retry")?);
+    }
+    check::retry(backoff, &codes)?;
+    Ok(OwnedRetryOn { backoff, codes })
+}
+
+/// All that is left, at least one.
+fn read_endpoints(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<Vec<SocketAddr>, WireError> {
+    let mut endpoints = Vec::new();
+    while !reader.is_empty() {
+        if endpoints.len() == MAX_ENDPOINTS {
+            return Err(WireError::Count(field));
+        }
+        endpoints.push(read_endpoint(reader, field)?);
+    }
+    check::endpoints(&endpoints, field)?;
+    Ok(endpoints)
+}
+
+fn read_endpoint(reader: &mut Reader<'_>, field: &'static str) -> Result<SocketAddr, WireError> {
+    let ip = match reader.u8(field)? {
+        4 => IpAddr::V4(Ipv4Addr::from(reader.array::<4>(field)?)),
+        6 => IpAddr::V6(Ipv6Addr::from(reader.array::<16>(field)?)),
+        _ => return Err(WireError::BadValue(field)),
+    };
+    Ok(SocketAddr::new(ip, reader.u16(field)?))
+}
