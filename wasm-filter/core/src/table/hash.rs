@@ -70,21 +70,34 @@ impl Fast {
     #[must_use]
     pub fn finish(self, tail: &[u8]) -> u64 {
         let len = tail.len() as u64;
-        // All bytes in one word, without a loop: with the length it is one-to-one.
-        let last = match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
+        // All bytes in one word, without a loop: where two loads overlap they agree.
+        let word = match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
             (Some(head), Some(end)) => {
-                u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*end)) << 32
+                let shift = (len * 8).wrapping_sub(32) & 31;
+                u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*end)) << shift
             }
             _ => match *tail {
                 [] => 0,
                 [a] => u64::from(a),
-                [a, b, ..] => {
-                    let c = tail.last().copied().unwrap_or_default();
-                    u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16
-                }
+                [a, b] => u64::from(a) | u64::from(b) << 8,
+                [a, b, c, ..] => u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
             },
         };
-        let mut h = (self.state.rotate_left(23) ^ last).wrapping_mul(STEP) ^ len;
+        self.finish_word(word, len)
+    }
+
+    /// Ends the run with the first `len` (0 to 7) bytes of a little-endian word; what is above
+    /// them is not looked at.
+    #[inline]
+    #[must_use]
+    pub fn finish_head(self, word: u64, len: u32) -> u64 {
+        let mask = (1u64 << (len * 8 & 63)).wrapping_sub(1);
+        self.finish_word(word & mask, u64::from(len))
+    }
+
+    #[inline]
+    fn finish_word(self, word: u64, len: u64) -> u64 {
+        let mut h = (self.state.rotate_left(23) ^ word).wrapping_mul(STEP) ^ len;
         h = (h ^ (h >> 32)).wrapping_mul(FINISH);
         h ^ (h >> 29)
     }
@@ -114,6 +127,9 @@ mod tests {
         for (i, chunk) in chunks.iter().enumerate() {
             for end in i * 8..i * 8 + 8 {
                 assert_eq!(run.finish(&path[i * 8..end]), Fast::of(7, &path[..end]));
+                let word = u64::from_le_bytes(*chunk);
+                let len = u32::try_from(end - i * 8).unwrap();
+                assert_eq!(run.finish_head(word, len), Fast::of(7, &path[..end]));
             }
             run = run.step(*chunk);
         }

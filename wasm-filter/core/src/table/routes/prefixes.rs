@@ -19,6 +19,14 @@ pub(super) struct Prefixes<'p> {
     beyond: Option<usize>,
 }
 
+/// The highest bit of each byte that is a `/`.
+#[inline]
+fn boundaries(word: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let zeros = word ^ 0x2f2f_2f2f_2f2f_2f2f;
+    !(((zeros & LOW) + LOW) | zeros) & !LOW
+}
+
 impl<'p> Prefixes<'p> {
     #[inline]
     pub(super) fn new(path: &'p [u8], depth: u8) -> Self {
@@ -40,14 +48,24 @@ impl<'p> Prefixes<'p> {
         let (chunks, tail) = path.as_chunks::<8>();
         let mut at = 0;
         for chunk in chunks {
-            if slashes <= limit {
-                prefixes.boundaries(chunk, at, run, &mut slashes, limit);
+            let word = u64::from_le_bytes(*chunk);
+            let mut found = boundaries(word);
+            while found != 0 && slashes <= limit {
+                // The prefix that ends before this slash has `slashes` of them.
+                let i = found.trailing_zeros() / 8;
+                prefixes.keep(at + i as usize, run.finish_head(word, i));
+                slashes += 1;
+                found &= found - 1;
             }
             run = run.step(*chunk);
             at += 8;
         }
-        if slashes <= limit {
-            prefixes.boundaries(tail, at, run, &mut slashes, limit);
+        for (i, byte) in tail.iter().enumerate() {
+            if *byte == b'/' && slashes <= limit {
+                let head = tail.get(..i).unwrap_or_default();
+                prefixes.keep(at + i, run.finish(head));
+                slashes += 1;
+            }
         }
         prefixes.whole = run.finish(tail);
         // The whole path is a prefix too, if it is not too deep.
@@ -55,21 +73,6 @@ impl<'p> Prefixes<'p> {
             prefixes.keep(path.len(), prefixes.whole);
         }
         prefixes
-    }
-
-    /// Keeps the prefixes that end within `bytes`, which begin at `at` of the path.
-    #[inline]
-    fn boundaries(&mut self, bytes: &[u8], at: usize, run: Fast, slashes: &mut u32, limit: u32) {
-        for (i, byte) in bytes.iter().enumerate() {
-            if *byte == b'/' {
-                // The prefix that ends before this slash has `slashes` of them.
-                if *slashes <= limit {
-                    let tail = bytes.get(..i).unwrap_or_default();
-                    self.keep(at + i, run.finish(tail));
-                }
-                *slashes += 1;
-            }
-        }
     }
 
     #[inline]
