@@ -3,79 +3,95 @@
 use core::net::SocketAddr;
 
 use super::balance::{self, Spin};
+use super::cors::{self, Preflight, ReplyHeaders, Verdict};
+use super::edits::{RequestEdits, ResponseEdit, ResponseEdits, push_response};
+use super::forward::{self, HostSources};
+use super::host::HostName;
+use super::names;
+use super::redirect::{self, Origin};
 use super::select::{Entry, Headers, Request, Selected, select};
 use super::target::Target;
-use crate::contract::plan::Plan;
+use super::uri::{self, Found, NoPath, Patterns};
+use crate::contract::plan::{MAX_MIRRORS, Mirror, OwnedPlan, Plan, Protocol, RetryOn, UpstreamTls};
 use crate::contract::request::RequestInfo;
-use crate::regex::Cache;
-use crate::table::endpoints;
-use crate::table::layout::HostKind;
+use crate::table::endpoints::{Endpoints, Settings};
 use crate::table::model::RouteKind;
+use crate::table::routes::{Change, Changes, CorsEntry, Extra, PathEntryEdit, RedirectEntry};
+use crate::table::segment::Broken;
 use crate::table::store::view::{Segments, Unreadable};
 
-/// Tries in all: Kong's and KIC's default of 5 retries (kic-map 1.4).
-const TRIES: u8 = 6;
+pub use super::reply::Reply;
 
-/// The gateway's own answer to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
-    /// 400: host or path have no normal form.
-    BadRequest,
-    /// 404: no rule.
-    NotFound,
-    /// 500: the rule's share for invalid backends, or a rule without any.
-    NoBackend,
-    /// 503: the backend has no endpoints.
-    NoEndpoints,
-    /// 500: the decision cannot be written as a plan.
-    NoPlan,
-}
+/// Endpoints that a mirror may be tried at: a copy that fails is not worth more.
+const MIRROR_TRIES: u8 = 3;
 
 /// What happens with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The plan is in [`Scratch::plan`].
+    /// The plan is in [`Scratch::plan`], changes of the response in [`Scratch::response`].
     Proxy,
-    /// The gateway answers itself.
+    /// The gateway answers itself, with [`Scratch::headers`].
     Reply(Reply),
 }
 
-/// Buffers that live longer than a request, so that a request allocates nothing.
+/// Buffers that live longer than a request, so that a request of a plain rule allocates nothing.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The plan's bytes.
     pub plan: Vec<u8>,
-    /// Automata that requests needed so far.
-    patterns: Cache,
+    /// What is changed in the response.
+    pub response: ResponseEdits,
+    /// Headers of the gateway's own answer beyond those of its body.
+    pub headers: ReplyHeaders,
+    /// Patterns that requests needed so far.
+    patterns: Patterns,
     endpoints: Vec<SocketAddr>,
+    codes: Vec<u16>,
     uri: Vec<u8>,
+    host: String,
     route_name: Vec<u8>,
     service_name: Vec<u8>,
 }
 
-impl Reply {
-    /// The status code.
-    #[must_use]
-    pub fn status(self) -> u16 {
-        match self {
-            Self::BadRequest => 400,
-            Self::NotFound => 404,
-            Self::NoBackend | Self::NoPlan => 500,
-            Self::NoEndpoints => 503,
-        }
-    }
+/// A request that has found its rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    /// The request as it is compared.
+    pub request: Request<'r>,
+    /// Is its path the one that the client sent, without a change?
+    pub as_sent: bool,
+}
 
-    /// The message, in Kong's words where Kong has some.
-    #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::BadRequest => "Bad request",
-            Self::NotFound => "no Route matched with those values",
-            Self::NoBackend => "no existing backendRef provided",
-            Self::NoEndpoints => "failure to get a peer from the ring-balancer",
-            Self::NoPlan => "An unexpected error occurred",
-        }
-    }
+/// [`Answer`] with what belongs to it, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Description {
+    /// It is proxied.
+    Proxy {
+        /// How.
+        plan: Box<OwnedPlan>,
+        /// What is changed in the response.
+        response: ResponseEdits,
+    },
+    /// The gateway answers itself.
+    Reply {
+        /// How.
+        reply: Reply,
+        /// With these headers, `location` among them.
+        headers: ReplyHeaders,
+    },
+}
+
+/// Where a request goes, and what is changed on the way.
+struct Chosen<'t> {
+    extra: Extra<'t>,
+    endpoints: Endpoints<'t>,
+    settings: Settings<'t>,
+    /// Key of the Service port.
+    key: &'t [u8],
+    edits: RequestEdits<'t>,
+    host: Option<&'t [u8]>,
+    path: PathEntryEdit<'t>,
+    mirrors: Vec<(Protocol, Vec<SocketAddr>)>,
 }
 
 /// Answers one request.
@@ -91,6 +107,7 @@ pub fn answer(
     spin: Spin,
     scratch: &mut Scratch,
 ) -> Result<Answer, Unreadable> {
+    scratch.clear();
     let Some(target) = Target::parse(info.host, info.path) else {
         return Ok(Answer::Reply(Reply::BadRequest));
     };
@@ -103,122 +120,390 @@ pub fn answer(
         method: info.method,
         sni: info.sni,
     };
-    let Some(selected) = select(segments, &request, headers, &scratch.patterns)? else {
+    let Some(selected) = select(segments, &request, headers, &scratch.patterns.automata)? else {
         return Ok(Answer::Reply(Reply::NotFound));
     };
-    let Some(backend) = balance::backend(&selected.rule, spin)? else {
-        return Ok(Answer::Reply(Reply::NoBackend));
+    let asked = Asked {
+        request,
+        as_sent: target.is_as_sent(),
     };
-    let Some(id) = backend.service else {
-        return Ok(Answer::Reply(Reply::NoBackend));
-    };
-    let Some((key, endpoints)) = balance::service(segments, id)? else {
-        return Ok(Answer::Reply(Reply::NoEndpoints));
-    };
-    balance::order(&endpoints, spin, TRIES, &mut scratch.endpoints);
-    if scratch.endpoints.is_empty() {
-        return Ok(Answer::Reply(Reply::NoEndpoints));
-    }
-    write_names(
-        &selected,
-        key,
-        &mut scratch.route_name,
-        &mut scratch.service_name,
-    )?;
-    let uri = target.rewritten().map(|parts| {
-        scratch.uri.clear();
-        for part in parts {
-            scratch.uri.extend_from_slice(part);
-        }
-        &*scratch.uri
-    });
-    let plan = Plan {
-        tries: TRIES,
-        uri,
-        route_name: &scratch.route_name,
-        service_name: &scratch.service_name,
-        ..Plan::to(epoch, selected.rule.id(), &scratch.endpoints)
-    };
-    scratch.plan.clear();
-    Ok(match plan.encode(&mut scratch.plan) {
+    decide(segments, epoch, &asked, &selected, headers, spin, scratch)
+}
+
+/// Answers a request that has found its rule.
+///
+/// # Errors
+/// [`Unreadable`] if a part of the table that is needed cannot be read.
+pub fn decide(
+    segments: &dyn Segments,
+    epoch: u64,
+    asked: &Asked<'_>,
+    selected: &Selected<'_, '_>,
+    headers: &impl Headers,
+    spin: Spin,
+    scratch: &mut Scratch,
+) -> Result<Answer, Unreadable> {
+    scratch.clear();
+    let decision = try_decide(segments, epoch, asked, selected, headers, spin, scratch)?;
+    Ok(match decision {
         Ok(()) => Answer::Proxy,
-        Err(_) => Answer::Reply(Reply::NoPlan),
+        Err(reply) => Answer::Reply(reply),
     })
 }
 
-/// The names that KIC gives to the Kong route and service of a rule (kic-map 2.2, 2.4), so that
-/// logs and dashboards stay as they are.
-fn write_names(
+/// [`decide`] without a worker: what a plan and a reply say, for people.
+///
+/// # Errors
+/// [`Unreadable`] if a part of the table that is needed cannot be read.
+pub fn describe(
+    segments: &dyn Segments,
+    asked: &Asked<'_>,
     selected: &Selected<'_, '_>,
-    service_key: &[u8],
-    route: &mut Vec<u8>,
-    service: &mut Vec<u8>,
-) -> Result<(), Unreadable> {
-    route.clear();
-    service.clear();
-    let rule = &selected.rule;
-    let (namespace, name, port) = endpoints::names(service_key)?;
-    match rule.kind {
-        RouteKind::Ingress => {
-            join(service, &[namespace.as_bytes(), name.as_bytes()]);
-            push_number(service, port);
-            join(route, &[rule.namespace, rule.name, name.as_bytes()]);
-            match selected.level.kind {
-                HostKind::Exact => join(route, &[selected.level.host]),
-                HostKind::Wildcard => join(route, &[b"_", selected.level.host]),
-                _ => join(route, &[b""]),
+    headers: &impl Headers,
+    spin: Spin,
+) -> Result<Description, Unreadable> {
+    let mut scratch = Scratch::default();
+    let answer = decide(segments, 0, asked, selected, headers, spin, &mut scratch)?;
+    let reply = match answer {
+        Answer::Reply(reply) => reply,
+        Answer::Proxy => match OwnedPlan::decode(&scratch.plan) {
+            Ok(plan) => {
+                return Ok(Description::Proxy {
+                    plan: Box::new(plan),
+                    response: scratch.response,
+                });
             }
-            push_number(route, port);
-        }
-        RouteKind::HttpRoute | RouteKind::GrpcRoute => {
-            let kind: &[u8] = if rule.kind == RouteKind::HttpRoute {
-                b"httproute"
-            } else {
-                b"grpcroute"
-            };
-            let object = [kind, rule.namespace, rule.name];
-            join(service, &object);
-            push_number(service, rule.index);
-            join(route, &object);
-            push_number(route, rule.index);
-            route.push(b'.');
-            push_number(route, selected.matched.index);
-        }
-    }
-    Ok(())
+            // What one encodes the other decodes.
+            Err(_) => Reply::NoPlan,
+        },
+    };
+    Ok(Description::Reply {
+        reply,
+        headers: scratch.headers,
+    })
 }
 
-/// Appends each part and a dot.
-fn join(out: &mut Vec<u8>, parts: &[&[u8]]) {
-    for part in parts {
-        out.extend_from_slice(part);
-        out.push(b'.');
+fn try_decide(
+    segments: &dyn Segments,
+    epoch: u64,
+    asked: &Asked<'_>,
+    selected: &Selected<'_, '_>,
+    headers: &impl Headers,
+    spin: Spin,
+    scratch: &mut Scratch,
+) -> Result<Result<(), Reply>, Unreadable> {
+    let rule = &selected.rule;
+    if let Some(status) = selected.upgrade {
+        return Ok(Err(upgrade(&asked.request, status, &mut scratch.headers)));
     }
+    let extra = rule.extra()?;
+    if let Some(reply) = answered(&extra.changes, asked, selected, headers, scratch)? {
+        return Ok(Err(reply));
+    }
+    let Some(backend) = balance::backend(rule, spin)? else {
+        return Ok(Err(Reply::NoBackend));
+    };
+    let Some(id) = backend.service else {
+        return Ok(Err(Reply::NoBackend));
+    };
+    if let Some(reply) = answered(&backend.changes, asked, selected, headers, scratch)? {
+        return Ok(Err(reply));
+    }
+    let Some((key, endpoints)) = balance::service(segments, id)? else {
+        return Ok(Err(Reply::NoEndpoints));
+    };
+    let mut chosen = Chosen {
+        extra,
+        endpoints,
+        settings: endpoints.settings()?,
+        key,
+        edits: RequestEdits::default(),
+        host: None,
+        path: PathEntryEdit::None,
+        mirrors: Vec::new(),
+    };
+    let changes = [extra.changes, backend.changes];
+    for change in changes.iter().flat_map(Changes::iter) {
+        chosen.change(segments, &change?, rule.kind, spin)?;
+    }
+    if let Err(reply) = chosen.write(epoch, asked, selected, spin, scratch)? {
+        return Ok(Err(reply));
+    }
+    // What the filter for cross-origin requests says comes first: modifiers may change it.
+    for (name, value) in scratch.headers.drain(..) {
+        let value = value.into_bytes().into();
+        scratch.response.push(match name {
+            cors::VARY => ResponseEdit::Add(name.into(), value),
+            _ => ResponseEdit::Set(name.into(), value),
+        });
+    }
+    for change in changes.iter().flat_map(Changes::iter) {
+        push_response(&change?, &mut scratch.response);
+    }
+    Ok(Ok(()))
 }
 
-/// Appends a number; `core::fmt` would cost more than the whole lookup.
-fn push_number(out: &mut Vec<u8>, number: u16) {
-    let mut power = 10_000;
-    while power > number.max(1) {
-        power /= 10;
+/// The answer to a request without TLS for a rule that wants it, as Kong's router gives it.
+fn upgrade(request: &Request<'_>, status: u16, headers: &mut ReplyHeaders) -> Reply {
+    if !matches!(status, 301 | 302 | 307 | 308) {
+        headers.push(("connection", "Upgrade".to_owned()));
+        headers.push(("upgrade", "TLS/1.2, HTTP/1.1".to_owned()));
+        return Reply::UpgradeRequired;
     }
-    while power > 0 {
-        // A digit.
-        out.push(b'0' + (number / power % 10) as u8);
-        power /= 10;
+    if request.host.is_empty() {
+        return Reply::BadRequest;
     }
+    let mut location = String::new();
+    redirect::to_https(request.host, request.path, request.query, &mut location);
+    headers.push(("location", location));
+    Reply::Redirect(status)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_fmt_writes_them() {
-        for number in [0, 1, 9, 10, 99, 100, 1_234, 10_000, 65_535] {
-            let mut out = Vec::new();
-            push_number(&mut out, number);
-            assert_eq!(out, number.to_string().into_bytes());
+/// Does the gateway answer by itself, because of a rule's or a backend's filters?
+fn answered(
+    changes: &Changes<'_>,
+    asked: &Asked<'_>,
+    selected: &Selected<'_, '_>,
+    headers: &impl Headers,
+    scratch: &mut Scratch,
+) -> Result<Option<Reply>, Unreadable> {
+    let mut redirect = None;
+    for change in changes.iter() {
+        match change? {
+            Change::Cors(cors) => {
+                if cross_origin(&cors, asked.request.method, headers, scratch) {
+                    return Ok(Some(Reply::Preflight));
+                }
+            }
+            Change::Redirect(entry) => redirect = Some(entry),
+            _ => {}
         }
+    }
+    match redirect {
+        Some(redirect) => Ok(Some(redirected(&redirect, asked, selected, scratch)?)),
+        None => Ok(None),
+    }
+}
+
+/// Judges the origin. `true`: this is a preflight, and its answer is ready.
+fn cross_origin(
+    cors: &CorsEntry<'_>,
+    method: &[u8],
+    headers: &impl Headers,
+    scratch: &mut Scratch,
+) -> bool {
+    let value = |name| headers.first(name, |value| value.map(<[u8]>::to_vec));
+    let origin = value("origin");
+    let verdict = cors::judge(cors, origin.as_deref());
+    // Of two filters the later one decides.
+    scratch.headers.clear();
+    scratch.response.clear();
+    if method == b"OPTIONS"
+        && origin.is_some()
+        && let Some(method) = value("access-control-request-method")
+    {
+        let wanted = value("access-control-request-headers");
+        let preflight = Preflight {
+            method: &method,
+            headers: wanted.as_deref(),
+        };
+        cors::headers(cors, verdict, Some(preflight), &mut scratch.headers);
+        return true;
+    }
+    cors::headers(cors, verdict, None, &mut scratch.headers);
+    if verdict != Verdict::NoOrigin {
+        for name in [cors::ALLOW_ORIGIN, cors::ALLOW_CREDENTIALS] {
+            if !scratch.headers.iter().any(|(known, _)| *known == name) {
+                scratch.response.push(ResponseEdit::Remove(name.into()));
+            }
+        }
+    }
+    false
+}
+
+fn redirected(
+    redirect: &RedirectEntry<'_>,
+    asked: &Asked<'_>,
+    selected: &Selected<'_, '_>,
+    scratch: &mut Scratch,
+) -> Result<Reply, Unreadable> {
+    let request = &asked.request;
+    // There is no absolute URL without a host.
+    if redirect.host.is_none() && request.host.is_empty() {
+        return Ok(Reply::BadRequest);
+    }
+    let found = Found {
+        entry: selected.path,
+        path: request.path,
+        patterns: &scratch.patterns,
+    };
+    scratch.uri.clear();
+    let path = match uri::edited(&found, &redirect.path, &mut scratch.uri) {
+        Ok(true) => &scratch.uri,
+        Ok(false) => request.path,
+        Err(error) => return no_path(error),
+    };
+    let origin = Origin {
+        tls: request.tls,
+        host: request.host,
+        listener: request.entry.listener,
+    };
+    let mut location = String::new();
+    redirect::location(&origin, redirect, path, request.query, &mut location);
+    scratch.headers.push(("location", location));
+    Ok(match redirect.status {
+        300..=399 => Reply::Redirect(redirect.status),
+        _ => Reply::NoPlan,
+    })
+}
+
+fn no_path(error: NoPath) -> Result<Reply, Unreadable> {
+    match error {
+        NoPath::Request => Ok(Reply::BadRequest),
+        NoPath::Rule => Ok(Reply::NoPlan),
+        NoPath::Broken => Err(Broken.into()),
+    }
+}
+
+// === impl Scratch ===
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.plan.clear();
+        self.response.clear();
+        self.headers.clear();
+    }
+}
+
+// === impl Chosen ===
+
+impl<'t> Chosen<'t> {
+    /// Makes a change after those that were made so far.
+    fn change(
+        &mut self,
+        segments: &'t dyn Segments,
+        change: &Change<'t>,
+        kind: RouteKind,
+        spin: Spin,
+    ) -> Result<(), Unreadable> {
+        match change {
+            Change::Rewrite(rewrite) => {
+                self.host = rewrite.host.or(self.host);
+                if !matches!(rewrite.path, PathEntryEdit::None) {
+                    self.path = rewrite.path;
+                }
+            }
+            Change::Mirror(mirror) => {
+                if self.mirrors.len() < MAX_MIRRORS
+                    && balance::mirrored(mirror, spin)
+                    && let Some((_, endpoints)) = balance::service(segments, mirror.service)?
+                    && !endpoints.is_empty()
+                {
+                    let protocol = forward::protocol(&endpoints.settings()?, kind);
+                    let mut list = Vec::new();
+                    balance::order(&endpoints, spin, MIRROR_TRIES, &mut list);
+                    self.mirrors.push((protocol, list));
+                }
+            }
+            other => self.edits.push(other),
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        epoch: u64,
+        asked: &Asked<'_>,
+        selected: &Selected<'_, '_>,
+        spin: Spin,
+        scratch: &mut Scratch,
+    ) -> Result<Result<(), Reply>, Unreadable> {
+        let (extra, settings) = (&self.extra, &self.settings);
+        let request = &asked.request;
+        let tries = forward::tries(settings, extra.retry.as_ref());
+        balance::order(&self.endpoints, spin, tries, &mut scratch.endpoints);
+        let Some(first) = scratch.endpoints.first() else {
+            return Ok(Err(Reply::NoEndpoints));
+        };
+        let found = Found {
+            entry: selected.path,
+            path: request.path,
+            patterns: &scratch.patterns,
+        };
+        let written = uri::upstream(
+            &found,
+            &self.path,
+            extra.forwarding,
+            settings.path,
+            request.query,
+            &mut scratch.uri,
+        );
+        let uri = match written {
+            Ok(true) => Some(&*scratch.uri),
+            Ok(false) if asked.as_sent => None,
+            Ok(false) => {
+                scratch.uri.extend_from_slice(request.path);
+                scratch.uri.extend_from_slice(request.query);
+                Some(&*scratch.uri)
+            }
+            Err(error) => return no_path(error).map(Err),
+        };
+        let protocol = forward::protocol(settings, selected.rule.kind);
+        let sources = HostSources {
+            rewrite: self.host,
+            edit: self.edits.host,
+            forwarding: extra.forwarding,
+            settings,
+            endpoint: *first,
+            protocol,
+        };
+        let host = forward::host(&sources, &mut scratch.host);
+        let server_name = (protocol.is_tls())
+            .then(|| forward::server_name(host.unwrap_or(request.host)))
+            .flatten();
+        let tls = protocol.is_tls().then(|| UpstreamTls {
+            policy: 0,
+            server_name: server_name.as_ref().map_or(b"", HostName::as_bytes),
+        });
+        names::write(
+            selected,
+            self.key,
+            &mut scratch.route_name,
+            &mut scratch.service_name,
+        )?;
+        scratch.codes.clear();
+        let retry = extra.retry.map(|retry| {
+            scratch.codes.extend(retry.codes());
+            RetryOn {
+                backoff: retry.backoff,
+                codes: &scratch.codes,
+            }
+        });
+        let mirrors: Vec<_> = (self.mirrors.iter())
+            .map(|(protocol, endpoints)| Mirror {
+                protocol: *protocol,
+                endpoints,
+            })
+            .collect();
+        let plan = Plan {
+            timeouts: forward::timeouts(settings, extra.timeouts),
+            deadlines: forward::deadlines(extra.timeouts),
+            tries,
+            retry,
+            protocol,
+            host,
+            uri,
+            remove_headers: &self.edits.remove,
+            set_headers: &self.edits.set,
+            add_headers: &self.edits.add,
+            tls,
+            mirrors: &mirrors,
+            plugin_set: extra.plugin_set,
+            route_name: &scratch.route_name,
+            service_name: &scratch.service_name,
+            tags: extra.tags,
+            ..Plan::to(epoch, selected.rule.id(), &scratch.endpoints)
+        };
+        Ok(plan.encode(&mut scratch.plan).map_err(|_| Reply::NoPlan))
     }
 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use crate::contract::plan::MAX_ENDPOINTS;
 use crate::table::endpoints::Endpoints;
 use crate::table::layout::endpoint_segment;
-use crate::table::routes::{BackendEntry, RuleEntry};
+use crate::table::routes::{BackendEntry, MirrorEntry, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
 /// A place in the two-dimensional sequence by which requests are spread. The caller counts its
@@ -17,10 +17,13 @@ pub struct Spin(pub u64);
 
 const BACKEND_STEP: u64 = 0xc13f_a9a9_02a6_328f;
 const ENDPOINT_STEP: u64 = 0x91e1_0da5_c79e_7b1d;
+/// From the golden ratio: who gets a copy depends on neither of the others.
+const MIRROR_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Spin {
     fn below(self, step: u64, total: u64) -> u64 {
-        // Total is below 2^32: the rule has at most a few backends of at most 1,000,000.
+        // Total is below 2^32: the rule has at most a few backends of at most 1,000,000, and a
+        // mirror's denominator has 32 bits.
         (self.0.wrapping_mul(step) >> 32).wrapping_mul(total) >> 32
     }
 }
@@ -58,6 +61,13 @@ pub fn backend<'t>(
         at -= weight;
     }
     Ok(None)
+}
+
+/// Does a mirror get a copy of this request?
+#[must_use]
+pub fn mirrored(mirror: &MirrorEntry, spin: Spin) -> bool {
+    let at = spin.below(MIRROR_STEP, u64::from(mirror.denominator));
+    at < u64::from(mirror.numerator)
 }
 
 /// The endpoints of a Service port and its key; `None` if the table does not know it.

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 /// The normal form of a request's path (without query); `None` = reject.
 #[must_use]
 pub fn normalize_bytes(path: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if path.first() != Some(&b'/') || path.iter().any(|b| !allowed(*b)) {
+    if !is_path(path) {
         return None;
     }
     if is_normal(path) {
@@ -36,6 +36,28 @@ pub fn normalize(path: &str) -> Option<Cow<'_, str>> {
         // Only ASCII is decoded, so the rest is the UTF-8 that it was.
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
+}
+
+/// The normal form of a path that was put together from parts of a request's and a rule's. `None` if
+/// it has none, or has dot segments: those of the parts were removed, so that nothing but the
+/// putting together can have made them, and they would lead out of what the rule says.
+#[must_use]
+pub(crate) fn normalize_joined(path: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let normal = normalize_bytes(path)?;
+    if matches!(normal, Cow::Owned(_)) {
+        let decoded = decode(path)?;
+        let mut segments = decoded.split(|byte| *byte == b'/');
+        if segments.any(|segment| segment == b"." || segment == b"..") {
+            return None;
+        }
+    }
+    Some(normal)
+}
+
+/// Begins with `/`, and no byte ends the path or splits a request line.
+#[must_use]
+pub(crate) fn is_path(path: &[u8]) -> bool {
+    path.first() == Some(&b'/') && path.iter().all(|byte| allowed(*byte))
 }
 
 /// May the query of a request be passed on? Without control characters and spaces, which could
@@ -182,6 +204,27 @@ mod tests {
             "/\u{7f}",
         ] {
             assert_eq!(normal(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_put_together_has_no_dot_segments() {
+        for (path, expected) in [
+            ("/a/b", Some("/a/b")),
+            ("/a//b", Some("/a/b")),
+            ("//a", Some("/a")),
+            ("/a/%41", Some("/a/A")),
+            ("/a/..", None),
+            ("/a/../b", None),
+            ("/a/./b", None),
+            ("/a/%2e%2e/b", None),
+            ("/a/.b", Some("/a/.b")),
+            ("/a/%2", None),
+            ("/a/%00", None),
+            ("a", None),
+        ] {
+            let normal = normalize_joined(path.as_bytes());
+            assert_eq!(normal.as_deref(), expected.map(str::as_bytes), "{path}");
         }
     }
 

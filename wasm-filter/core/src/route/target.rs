@@ -32,12 +32,9 @@ impl<'r> Target<'r> {
         })
     }
 
-    /// Path and query for the upstream, where they are not what the client sent.
+    /// Is the path's normal form what the client sent?
     #[must_use]
-    pub fn rewritten(&self) -> Option<[&[u8]; 2]> {
-        match &self.path {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(path) => Some([path, self.query]),
-        }
+    pub fn is_as_sent(&self) -> bool {
+        matches!(self.path, Cow::Borrowed(_))
     }
 }
