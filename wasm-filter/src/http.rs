@@ -5,20 +5,27 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use silverback_core::route::edits::ResponseEdits;
 
 use crate::config::Config;
-use crate::proxy::Host;
+use crate::proxy::{Host, Proxy as _};
 use crate::worker::{Next, Worker};
 
 /// One request.
 pub(crate) struct Http {
     worker: Rc<RefCell<Worker>>,
     config: Rc<Config>,
+    /// What is changed in the response.
+    response: ResponseEdits,
 }
 
 impl Http {
     pub(crate) fn new(worker: Rc<RefCell<Worker>>, config: Rc<Config>) -> Self {
-        Self { worker, config }
+        Self {
+            worker,
+            config,
+            response: ResponseEdits::new(),
+        }
     }
 }
 
@@ -28,11 +35,21 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         match self.worker.try_borrow_mut() {
             Ok(mut worker) => match worker.request(&self.config, &Host) {
-                Next::Continue => Action::Continue,
+                Next::Continue(response) => {
+                    self.response = response;
+                    Action::Continue
+                }
                 Next::Answered => Action::Pause,
             },
             // Callbacks never nest. Without a plan the data plane answers 503.
             Err(_) => Action::Continue,
         }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        for edit in core::mem::take(&mut self.response) {
+            Host.edit_response(&edit);
+        }
+        Action::Continue
     }
 }

@@ -2,6 +2,7 @@
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MapType, MetricType};
+use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::{SharedData, StoreError};
 
 /// What the filter asks of the proxy. Every call is a host call, which costs 0.2 to 1.2 us in Kong
@@ -22,6 +23,8 @@ pub trait Proxy {
     fn now(&self) -> u64;
     /// Answers the request.
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
+    /// Changes a header of the response. Only for rules that say so.
+    fn edit_response(&self, edit: &ResponseEdit);
     /// Counts a reply. Never for a request that is proxied.
     fn count_reply(&self, status: u16);
     /// Says something to the operator.
@@ -64,6 +67,17 @@ impl Proxy for Host {
 
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
         let _ = hostcalls::send_http_response(u32::from(status), headers.to_vec(), Some(body));
+    }
+
+    fn edit_response(&self, edit: &ResponseEdit) {
+        let map = MapType::HttpResponseHeaders;
+        let _ = match edit {
+            ResponseEdit::Remove(name) => hostcalls::set_map_value_bytes(map, name, None),
+            ResponseEdit::Set(name, value) => {
+                hostcalls::set_map_value_bytes(map, name, Some(value))
+            }
+            ResponseEdit::Add(name, value) => hostcalls::add_map_value_bytes(map, name, value),
+        };
     }
 
     fn count_reply(&self, status: u16) {

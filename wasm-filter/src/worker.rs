@@ -4,8 +4,9 @@ use core::cell::RefCell;
 
 use proxy_wasm::types::LogLevel;
 use silverback_core::contract::request::RequestInfo;
-use silverback_core::route::answer::{Answer, Scratch, answer};
+use silverback_core::route::answer::{Answer, Reply, Scratch, answer};
 use silverback_core::route::balance::Spin;
+use silverback_core::route::edits::ResponseEdits;
 use silverback_core::route::select::Headers;
 use silverback_core::table::store::view::{Unreadable, Views};
 
@@ -24,10 +25,10 @@ pub struct Worker {
 }
 
 /// What the data plane does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// The plan is set: go on.
-    Continue,
+    /// The plan is set: go on, and change the response so. Most rules change nothing.
+    Continue(ResponseEdits),
     /// The request is answered: stop.
     Answered,
 }
@@ -56,12 +57,7 @@ impl Worker {
                 "silverback: property kong.silverback.request is missing (hint: load the Kong \
                  plugin `silverback`, plugins = bundled,silverback)",
             );
-            return reply(
-                proxy,
-                503,
-                "the data plane offers no request property",
-                None,
-            );
+            return reply(proxy, 503, "the data plane offers no request property", []);
         };
         let info = match RequestInfo::decode(&message) {
             Ok(info) => info,
@@ -70,7 +66,7 @@ impl Worker {
                     LogLevel::Error,
                     &format!("silverback: kong.silverback.request cannot be read: {error}"),
                 );
-                return reply(proxy, 500, "An unexpected error occurred", None);
+                return reply(proxy, 500, Reply::NoPlan.message(), []);
             }
         };
         let spin = Spin(self.next_spin(proxy));
@@ -87,11 +83,13 @@ impl Worker {
             Ok(Answer::Proxy) => {
                 self.logged = None;
                 proxy.set_plan(&self.scratch.plan);
-                Next::Continue
+                Next::Continue(core::mem::take(&mut self.scratch.response))
             }
             Ok(Answer::Reply(answer)) => {
                 self.logged = None;
-                reply(proxy, answer.status(), answer.message(), None)
+                let headers = self.scratch.headers.iter();
+                let headers = headers.map(|(name, value)| (*name, value.as_str()));
+                reply(proxy, answer.status(), answer.message(), headers)
             }
             Err(error) => {
                 self.log_once(proxy, error);
@@ -99,7 +97,7 @@ impl Worker {
                     Unreadable::NoTable | Unreadable::NoSentinel => "no routing table yet",
                     _ => "the routing table cannot be read",
                 };
-                reply(proxy, 503, message, Some("1"))
+                reply(proxy, 503, message, [("retry-after", "1")])
             }
         }
     }
@@ -135,13 +133,20 @@ impl Worker {
     }
 }
 
-fn reply(proxy: &impl Proxy, status: u16, message: &str, retry_after: Option<&str>) -> Next {
-    // The messages are constants without anything to escape.
-    let body = format!("{{\"message\":\"{message}\"}}");
-    let mut headers = vec![("content-type", "application/json; charset=utf-8")];
-    if let Some(seconds) = retry_after {
-        headers.push(("retry-after", seconds));
+fn reply<'h>(
+    proxy: &impl Proxy,
+    status: u16,
+    message: &str,
+    more: impl IntoIterator<Item = (&'h str, &'h str)>,
+) -> Next {
+    let mut headers = Vec::new();
+    let mut body = String::new();
+    if !message.is_empty() {
+        headers.push(("content-type", "application/json; charset=utf-8"));
+        // The messages are constants without anything to escape.
+        body = format!("{{\"message\":\"{message}\"}}");
     }
+    headers.extend(more);
     proxy.reply(status, &headers, body.as_bytes());
     proxy.count_reply(status);
     Next::Answered
