@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+mod about;
+mod diff;
+
+pub use about::{CompletionsArgs, ProblemsArgs};
+pub use diff::DiffArgs;
+
 /// Kong ingress whose routing logic is WebAssembly.
 ///
 /// Silverback turns Ingress, Gateway API and Service objects into a routing table that a filter in
@@ -18,14 +24,17 @@ use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEn
     after_help = "Examples:
   silverback dev examples/quickstart
   silverback explain -f examples/quickstart --echo http://shop.example.com/cart
-  silverback validate -f manifests/"
+  silverback validate -f manifests/
+  silverback diff -f released/ -f manifests/
+
+Exit status: 0 if done, 1 if it failed or found something wrong, 2 for a wrong command line."
 )]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 
-    /// Use colours.
+    /// Use colours; `auto` on a terminal, as NO_COLOR and CLICOLOR_FORCE say.
     #[arg(
         long,
         global = true,
@@ -52,6 +61,12 @@ pub enum Command {
     Translate(TranslateArgs),
     /// Check the manifests; exit with 1 if something is wrong.
     Validate(ValidateArgs),
+    /// Show what new manifests change in the routing table.
+    Diff(DiffArgs),
+    /// Say what the code of a problem means and what to do about it.
+    Problems(ProblemsArgs),
+    /// Write completions for a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Which manifests.
@@ -243,7 +258,10 @@ pub struct ExplainArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:
   silverback translate -f manifests/
-  silverback translate -f manifests/ -o json | jq .hosts")]
+  silverback translate -f manifests/ -o json | jq .hosts
+  helm template my-chart | silverback translate -f -
+
+The JSON has the same order whatever the order of the files, and `schemaVersion`.")]
 pub struct TranslateArgs {
     /// Which manifests.
     #[command(flatten)]
@@ -267,7 +285,11 @@ pub struct TranslateArgs {
   helm template my-chart | silverback validate -f - --deny-warnings
   silverback validate -f manifests/ -o json
 
-Exit status: 0 if all is well, 1 if there are errors (or warnings with --deny-warnings).")]
+JSON: {\"schemaVersion\":1,\"problems\":[{\"code\",\"severity\",\"object\",\"field\",\"message\",\"hint\",\"source\"}]}
+with file, line and column in `source` (null for an object that is in no file).
+
+Exit status: 0 if all is well, 1 if there are errors (or warnings with --deny-warnings), 2 for a
+wrong command line.")]
 pub struct ValidateArgs {
     /// Which manifests.
     #[command(flatten)]
@@ -278,10 +300,10 @@ pub struct ValidateArgs {
         short,
         long,
         value_name = "FORMAT",
-        default_value = "text",
+        default_value = "table",
         env = "SILVERBACK_OUTPUT"
     )]
-    pub output: TextOutput,
+    pub output: TableOutput,
 
     /// Warnings count as errors.
     #[arg(long, env = "SILVERBACK_DENY_WARNINGS")]
@@ -299,21 +321,13 @@ pub enum ExplainOutput {
     Jsonl,
 }
 
-/// Formats of `translate`.
+/// Formats of the commands with one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableOutput {
     /// For people.
+    #[value(alias = "text")]
     Table,
-    /// The whole table.
-    Json,
-}
-
-/// Formats of `validate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TextOutput {
-    /// For people.
-    Text,
-    /// All problems.
+    /// One JSON value.
     Json,
 }
 
@@ -351,7 +365,8 @@ mod tests {
                 let name = argument.get_id().as_str();
                 // What is asked belongs to one call, not to an environment.
                 let asked = [
-                    "url", "method", "header", "requests", "help", "version", "strict",
+                    "url", "method", "header", "requests", "help", "version", "strict", "tables",
+                    "code", "shell",
                 ];
                 if asked.contains(&name) {
                     continue;

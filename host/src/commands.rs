@@ -1,18 +1,22 @@
 //! The commands: one file each.
 
+mod completions;
 #[cfg(feature = "dev")]
 pub mod dev;
+mod diff;
 mod explain;
 mod failure;
+mod problems;
 mod request;
 mod translate;
 mod validate;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ColorChoice;
 
-use crate::args::{Args, Command, ManifestArgs};
+use crate::args::{Args, Command};
 use crate::manifests::{self, ManifestSet};
 use crate::render;
 
@@ -35,6 +39,9 @@ pub fn run(args: Args) -> ExitCode {
         Command::Explain(explain) => explain::run(&explain, args.verbose),
         Command::Translate(translate) => translate::run(&translate, args.verbose),
         Command::Validate(validate) => validate::run(&validate, args.verbose),
+        Command::Diff(diff) => diff::run(&diff, args.verbose),
+        Command::Problems(problems) => problems::run(&problems),
+        Command::Completions(completions) => completions::run(&completions),
     };
     match result {
         Ok(code) => code,
@@ -47,8 +54,8 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 /// Loads the manifests of a command line. A path that is not there is a mistake in the command line.
-fn load(args: &ManifestArgs) -> Result<ManifestSet, Failure> {
-    let set = manifests::load(&args.filename);
+fn load(paths: &[PathBuf]) -> Result<ManifestSet, Failure> {
+    let set = manifests::load(paths);
     match set.unreadable_path() {
         Some(problem) => Err(Failure::usage(Hinted::from(problem))),
         None => Ok(set),

@@ -1,7 +1,11 @@
-//! The translator's dump of the table, as far as it is shown: the schema is that of
-//! `silverback_core`'s `table::dump`, and what is not known here is skipped.
+//! The translator's dump of the table: the schema is that of `silverback_core`'s `table::dump`. What
+//! is not known here by name is kept in `rest` and shown as it is.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Fields that have no name here.
+pub type Rest = Map<String, Value>;
 
 /// The table.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +21,9 @@ pub struct Dump {
     pub hosts: Vec<Host>,
     /// Services with their endpoints.
     pub services: Vec<Service>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// A listener of one or more Gateways.
@@ -31,6 +38,9 @@ pub struct Listener {
     pub protocol: String,
     /// Who has it.
     pub gateways: Vec<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// A host in one scope.
@@ -43,6 +53,9 @@ pub struct Host {
     pub host: Option<String>,
     /// Rules by precedence.
     pub matches: Vec<Match>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// One rule's match.
@@ -59,6 +72,9 @@ pub struct Match {
     pub route: RouteRef,
     /// Where to.
     pub backends: Vec<Backend>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// A path match.
@@ -115,6 +131,9 @@ pub struct Backend {
     pub weight: u32,
     /// Requests that fall to it are answered with 500.
     pub invalid: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// A Service's port with its endpoints.
@@ -129,6 +148,9 @@ pub struct Service {
     pub port: serde_json::Value,
     /// `ip:port`.
     pub endpoints: Vec<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// The dump is not what this host knows.
@@ -144,18 +166,6 @@ impl Dump {
     /// Reads a dump.
     pub fn parse(json: &str) -> Result<Self, DumpError> {
         Ok(serde_json::from_str(json)?)
-    }
-
-    /// Endpoints of a backend's Service port.
-    pub fn endpoints(&self, backend: &Backend) -> &[String] {
-        self.services
-            .iter()
-            .find(|service| {
-                service.namespace == backend.namespace
-                    && service.name == backend.name
-                    && service.port == backend.port
-            })
-            .map_or(&[], |service| &service.endpoints)
     }
 
     /// Number of rows of the route table.

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 pub mod args;
 pub mod commands;
+pub mod diff;
 pub mod dump;
 #[cfg(feature = "dev")]
 pub mod gateway;

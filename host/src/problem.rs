@@ -57,6 +57,67 @@ pub struct Problem {
     pub source: Option<Source>,
 }
 
+/// What docs/problems.md says about a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CodePage {
+    /// The code.
+    pub code: &'static str,
+    /// Why it arises.
+    pub cause: &'static str,
+    /// What to do about it.
+    pub cure: &'static str,
+}
+
+/// The host's own codes: of files, and of the translator itself.
+const HOST_CODES: &[CodePage] = &[
+    CodePage {
+        code: "DuplicateObject",
+        cause: "Two documents define the same object; the later one is used.",
+        cure: "Remove one of them.",
+    },
+    CodePage {
+        code: "NoManifests",
+        cause: "A directory holds no `.yaml`, `.yml` or `.json` file.",
+        cure: "Correct the path.",
+    },
+    CodePage {
+        code: "NotAnObject",
+        cause: "A document is no Kubernetes object: it lacks apiVersion, kind or a name.",
+        cure: "Complete it.",
+    },
+    CodePage {
+        code: "ObjectTrappedTranslator",
+        cause: "The translator stopped on this object (a bug, or an object beyond its limits); it is left out until it changes.",
+        cure: "Please report it with the object; the message says what was seen.",
+    },
+    CodePage {
+        code: "Unparsable",
+        cause: "A document is not valid YAML or JSON. The objects that the file had before stay in use.",
+        cure: "Correct it where the snippet points.",
+    },
+    CodePage {
+        code: "Unreadable",
+        cause: "A file cannot be read.",
+        cure: "Check that it exists and its permissions.",
+    },
+];
+
+/// Every code there is, by name.
+pub fn codes() -> Vec<CodePage> {
+    use silverback_core::problem::Code;
+    let mut pages: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| CodePage {
+            code: code.as_str(),
+            cause: code.cause(),
+            cure: code.cure(),
+        })
+        .chain(HOST_CODES.iter().copied())
+        .collect();
+    pages.sort_by_key(|page| page.code);
+    pages
+}
+
 // === impl Severity ===
 
 impl fmt::Display for Severity {
@@ -137,5 +198,32 @@ impl Problem {
     pub fn at(mut self, source: Source) -> Self {
         self.source = Some(source);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/problems.md");
+
+    #[test]
+    fn the_page_lists_every_code_of_the_host() {
+        let (_, of_files) = PAGE.split_once("## Of files").expect("the section");
+        let listed: Vec<_> = of_files
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let expected: Vec<_> = HOST_CODES
+            .iter()
+            .map(|page| format!("| `{}` | {} | {} |", page.code, page.cause, page.cure))
+            .collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn no_code_is_used_twice() {
+        let pages = codes();
+        assert!(pages.array_windows().all(|[a, b]| a.code < b.code));
     }
 }

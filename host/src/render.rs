@@ -1,10 +1,15 @@
 //! What people see. Colours are only for terminals: everything is written through `anstream`.
 
+mod codes;
+mod diff;
 mod explain;
 mod grid;
 mod problems;
 mod routes;
+mod snippet;
 pub mod style;
+mod tables;
+mod value;
 
 use std::io::{self, Write};
 
@@ -13,10 +18,14 @@ use crate::object::ObjectKey;
 use crate::offline::{self, Offline};
 use crate::problem::Severity;
 
+pub use codes::codes;
+pub use diff::diff;
 pub use explain::explain;
 pub use grid::Grid;
 pub use problems::{problem, problems};
 pub use routes::{host_name, routes};
+pub use tables::tables;
+pub use value::{brief, visible};
 
 /// Why a command failed, on the standard error. A hint gets a line of its own.
 pub fn failure(failure: &Failure) {
@@ -46,6 +55,11 @@ pub fn failure(failure: &Failure) {
 /// What is worth knowing about the manifests before an answer that is made from them; on the
 /// standard error, so that the answer can be piped.
 pub fn input(offline: &Offline, verbose: u8) -> io::Result<()> {
+    input_of(offline, "the manifests", verbose)
+}
+
+/// The same where there are several.
+pub fn input_of(offline: &Offline, what: &str, verbose: u8) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     if verbose > 0 {
         problems(&mut err, &offline.problems)?;
@@ -68,8 +82,9 @@ pub fn input(offline: &Offline, verbose: u8) -> io::Result<()> {
         let dim = style::DIM;
         writeln!(
             err,
-            "{dim}{} with the manifests (hint: silverback validate, or -v){dim:#}",
-            plural(others, "problem")
+            "{dim}{} with {} (hint: silverback validate, or -v){dim:#}",
+            plural(others, "problem"),
+            visible(what)
         )?;
     }
     Ok(())
@@ -79,13 +94,18 @@ pub fn input(offline: &Offline, verbose: u8) -> io::Result<()> {
 pub fn ignored(out: &mut dyn Write, ignored: &[ObjectKey]) -> io::Result<()> {
     let dim = style::DIM;
     for key in ignored {
-        writeln!(out, "{dim}skipped{dim:#} {key}")?;
+        writeln!(out, "{dim}skipped{dim:#} {}", visible(&key.to_string()))?;
     }
     Ok(())
 }
 
-/// The last line of `validate`.
-pub fn summary(out: &mut dyn Write, offline: &Offline, files: usize) -> io::Result<()> {
+/// The last line of `validate`, and with problems where to read more about them.
+pub fn summary(
+    out: &mut dyn Write,
+    offline: &Offline,
+    files: usize,
+    deny_warnings: bool,
+) -> io::Result<()> {
     let count = |severity| {
         let problems = offline.problems.iter();
         problems
@@ -98,9 +118,17 @@ pub fn summary(out: &mut dyn Write, offline: &Offline, files: usize) -> io::Resu
         (0, _) => style::WARNING,
         _ => style::ERROR,
     };
+    let infos = match count(Severity::Info) {
+        0 => String::new(),
+        infos => format!(", {}", plural(infos, "info")),
+    };
+    let denied = match (errors, warnings) {
+        (0, 1..) if deny_warnings => " (denied)",
+        _ => "",
+    };
     write!(
         out,
-        "{style}{}, {}{style:#} in {} of {}",
+        "{style}{}, {}{denied}{infos}{style:#} in {} of {}",
         plural(errors, "error"),
         plural(warnings, "warning"),
         plural(offline.translated, "object"),
@@ -110,11 +138,24 @@ pub fn summary(out: &mut dyn Write, offline: &Offline, files: usize) -> io::Resu
     if !kinds.is_empty() {
         let kinds: Vec<_> = kinds
             .iter()
-            .map(|(kind, count)| format!("{count} {kind}"))
+            .map(|(kind, count)| format!("{count} {}", visible(kind)))
             .collect();
         write!(out, "; skipped: {}", kinds.join(", "))?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    let worst = offline
+        .problems
+        .iter()
+        .max_by_key(|problem| problem.severity);
+    if let Some(problem) = worst {
+        let dim = style::DIM;
+        writeln!(
+            out,
+            "{dim}more about a code: silverback problems {}{dim:#}",
+            problem.code
+        )?;
+    }
+    Ok(())
 }
 
 /// `1 problem`, `2 problems`.
@@ -122,6 +163,7 @@ pub fn plural(count: usize, what: &str) -> String {
     match (count, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ if what.ends_with("ch") || what.ends_with('s') => format!("{count} {what}es"),
         _ => format!("{count} {what}s"),
     }
 }
@@ -135,5 +177,6 @@ mod tests {
         assert_eq!(plural(1, "file"), "1 file");
         assert_eq!(plural(0, "file"), "0 files");
         assert_eq!(plural(2, "directory"), "2 directories");
+        assert_eq!(plural(2, "match"), "2 matches");
     }
 }

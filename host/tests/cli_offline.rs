@@ -1,56 +1,21 @@
 //! `explain`, `translate` and `validate` as people run them.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+#[path = "cli/support.rs"]
+#[allow(dead_code, reason = "the tests of `cli` use more of it")]
+mod support;
+
+use std::process::Output;
 
 use serde_json::Value;
+use support::{err, files, out, silverback, text_below};
 
 const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart");
-
-fn silverback(args: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_silverback"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    let mut input = child.stdin.take().expect("a pipe");
-    // Who does not read its input may be gone already.
-    let _ = input.write_all(stdin.as_bytes());
-    drop(input);
-    child.wait_with_output().expect("ended")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn lines(output: &Output) -> Vec<Value> {
     let text = out(output);
     text.lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
-}
-
-/// Files in a directory that the command runs in, so that messages have the same names everywhere.
-fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let root = tempfile::tempdir().expect("a directory");
-    for (name, text) in files {
-        fs::write(root.path().join(name), text).expect("written");
-    }
-    root
-}
-
-fn text_below(root: &Path, text: &str) -> String {
-    text.replace(&root.display().to_string(), "ROOT")
 }
 
 #[test]

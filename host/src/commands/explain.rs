@@ -28,7 +28,7 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
             "manifests and requests cannot both come from the standard input"
         )));
     }
-    let set = super::load(&args.manifests)?;
+    let set = super::load(&args.manifests.filename)?;
     let more = stubs(args, &set);
     let offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
     render::input(&offline, verbose)?;

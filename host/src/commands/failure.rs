@@ -24,6 +24,14 @@ impl Failure {
         }
     }
 
+    /// The same failure with exit status 2, for a command whose 1 is an answer.
+    pub(super) fn trouble(failure: Self) -> Self {
+        Self {
+            usage: true,
+            ..failure
+        }
+    }
+
     /// Whoever reads our output has gone, which is no failure (`silverback translate | head`).
     pub fn is_broken_pipe(&self) -> bool {
         self.error.chain().any(|cause| {

@@ -10,14 +10,14 @@ use crate::offline::Offline;
 use crate::render;
 
 pub(super) fn run(args: &TranslateArgs, verbose: u8) -> Result<ExitCode, Failure> {
-    let set = super::load(&args.manifests)?;
+    let set = super::load(&args.manifests.filename)?;
     let offline = Offline::new(&set, &args.manifests.classes.options())?;
     render::input(&offline, verbose)?;
     let dump = offline.dump()?;
     let mut out = anstream::stdout().lock();
     match args.output {
         TableOutput::Json => writeln!(out, "{dump}")?,
-        TableOutput::Table => render::routes(&mut out, &Dump::parse(&dump)?, usize::MAX)?,
+        TableOutput::Table => render::tables(&mut out, &Dump::parse(&dump)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,26 +6,26 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Failure;
-use crate::args::{TextOutput, ValidateArgs};
+use crate::args::{TableOutput, ValidateArgs};
 use crate::offline::Offline;
 use crate::problem::Severity;
 use crate::render;
 
 pub(super) fn run(args: &ValidateArgs, verbose: u8) -> Result<ExitCode, Failure> {
-    let set = super::load(&args.manifests)?;
+    let set = super::load(&args.manifests.filename)?;
     let offline = Offline::new(&set, &args.manifests.classes.options())?;
     let mut out = anstream::stdout().lock();
     match args.output {
-        TextOutput::Json => {
+        TableOutput::Json => {
             let report = json!({"schemaVersion": 1, "problems": offline.problems});
             writeln!(out, "{report}")?;
         }
-        TextOutput::Text => {
+        TableOutput::Table => {
             render::problems(&mut out, &offline.problems)?;
             if verbose > 0 {
                 render::ignored(&mut out, &offline.ignored)?;
             }
-            render::summary(&mut out, &offline, set.file_count())?;
+            render::summary(&mut out, &offline, set.file_count(), args.deny_warnings)?;
         }
     }
     let limit = if args.deny_warnings {

@@ -36,7 +36,11 @@ impl Locator {
                 _ => root,
             },
         };
-        let (line, column) = walk(object, field);
+        let (line, mut column) = walk(object, field);
+        if line == 1 {
+            // A JSON value may start behind another one on its line.
+            column = column.saturating_add(place.start_column() - 1);
+        }
         let line = place.first_line.saturating_add(line.saturating_sub(1));
         place.file.at(line, column)
     }
@@ -201,6 +205,43 @@ items:
 ";
         assert_eq!(locate(list, "metadata.name"), (10, 11));
         assert_eq!(locate(list, ""), (7, 3));
+    }
+
+    #[test]
+    fn json_values_on_one_line_have_their_own_columns() {
+        let file = Arc::new(SourceFile {
+            name: "a.json".to_owned(),
+            format: Format::Json,
+            text: concat!(
+                r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"ä"}} "#,
+                r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"b"}}"#,
+            )
+            .to_owned(),
+        });
+        let found = parse(&file);
+        let places: Vec<_> = found
+            .objects
+            .iter()
+            .map(|object| {
+                let source = Locator::default().locate(&object.place, "metadata.name");
+                (source.line, source.column)
+            })
+            .collect();
+        assert_eq!(places, [(1, 56), (1, 117)]);
+        assert_eq!(found.objects[1].place.start().column, 62);
+    }
+
+    #[test]
+    fn json_with_tabs_has_places_too() {
+        let file = Arc::new(SourceFile {
+            name: "a.json".to_owned(),
+            format: Format::Json,
+            text: "{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"Service\",\n\t\"metadata\": {\n\t\t\"name\":\t\"a\"\n\t}\n}\n"
+                .to_owned(),
+        });
+        let found = parse(&file);
+        let source = Locator::default().locate(&found.objects[0].place, "metadata.name");
+        assert_eq!((source.line, source.column), (5, 11));
     }
 
     /// A tree of unknown shape, written as YAML by hand, with the place of every scalar.

@@ -67,6 +67,18 @@ impl Place {
 
     /// Where the object starts.
     pub fn start(&self) -> Source {
-        self.file.at(self.line, 1)
+        let column = match self.line == self.first_line && self.item.is_none() {
+            true => self.start_column(),
+            false => 1,
+        };
+        self.file.at(self.line, column)
+    }
+
+    /// Column of the file that the document starts at, from 1.
+    pub(super) fn start_column(&self) -> u32 {
+        let before = self.file.text.get(..self.range.start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let line = line.trim_start_matches('\u{feff}');
+        u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX)
     }
 }

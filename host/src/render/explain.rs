@@ -1,12 +1,15 @@
-//! The answer of `explain` for people.
+//! The answer of `explain` for people. Fields that are not known here by name are shown as they are,
+//! so that nothing the core says is lost.
 
 use std::io::{self, Write};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::routes::{cell, columns, heading};
+use super::value::{brief, empty, visible, words};
 use super::{Grid, routes, style};
-use crate::dump::RouteRef;
+use crate::dump::{Rest, RouteRef};
 
 /// The answer, as far as it is shown.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +24,9 @@ struct Trace {
     request: Option<Upstream>,
     location: Option<String>,
     candidates: Vec<Candidate>,
+    matched: Option<Rest>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// A backend; one without a kind is not valid.
@@ -33,6 +39,8 @@ struct Target {
     port: Value,
     weight: u32,
     endpoints: Vec<String>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +50,8 @@ struct Upstream {
     host: String,
     path: String,
     headers: serde_json::Map<String, Value>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +59,8 @@ struct Upstream {
 struct Candidate {
     route: RouteRef,
     lost: Option<Lost>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,6 +68,8 @@ struct Candidate {
 struct Lost {
     code: String,
     detail: String,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// Writes the answer to a request.
@@ -69,24 +83,53 @@ pub fn explain(out: &mut dyn Write, request: &Value, answer: &str) -> io::Result
             .unwrap_or_default()
     };
     let port = request.get("port").map(|port| format!(":{port}"));
-    writeln!(
-        out,
-        "{bold}{} {}://{}{}{}{bold:#}",
+    let line = format!(
+        "{} {}://{}{}{}",
         field("method"),
         field("scheme"),
         field("host"),
         port.unwrap_or_default(),
         field("path"),
-    )?;
-    writeln!(out)?;
+    );
+    writeln!(out, "{bold}{}{bold:#}\n", visible(&line))?;
+    facts(&trace).write(out)?;
 
+    // Lists of objects are tables of their own: what was not programmed, for example.
+    for (name, rows) in trace.rest.iter().filter_map(|(name, value)| {
+        let rows = rows(value)?;
+        (!is_fact(name, value)).then_some((name, rows))
+    }) {
+        writeln!(out, "\n{dim}{}{dim:#}", words(name))?;
+        let names = columns(rows.iter().copied());
+        let mut grid = Grid::new(&[]).indent(2);
+        for name in &names {
+            grid = grid.column(heading(name));
+        }
+        for row in rows {
+            grid.row(names.iter().map(|name| cell(row.get(*name))));
+        }
+        grid.write(out)?;
+    }
+
+    if !trace.candidates.is_empty() {
+        writeln!(out, "\n{dim}also looked at{dim:#}")?;
+        candidates(&trace.candidates).write(out)?;
+    }
+    Ok(())
+}
+
+/// What is known about the request, a line each.
+fn facts(trace: &Trace) -> Grid {
     let mut facts = Grid::new(&["", ""]);
-    facts.row(["outcome".to_owned(), outcome(&trace)]);
+    facts.row(["outcome".to_owned(), visible(&outcome(trace))]);
     if let Some(hint) = &trace.hint {
-        facts.row(["hint".to_owned(), hint.clone()]);
+        facts.row(["hint".to_owned(), visible(hint)]);
     }
     if let Some(route) = &trace.route {
-        facts.row(["route".to_owned(), describe(route)]);
+        facts.row(["route".to_owned(), visible(&describe(route))]);
+    }
+    if let Some(matched) = &trace.matched {
+        facts.row(["matched".to_owned(), self::matched(matched)]);
     }
     let total: u64 = trace
         .backends
@@ -98,42 +141,115 @@ pub fn explain(out: &mut dyn Write, request: &Value, answer: &str) -> io::Result
             1 => String::new(),
             _ => format!(" weight {} of {total}", target.weight),
         };
-        let name = target.to_string();
+        let name = visible(&target.to_string());
+        let more = more(&target.rest);
         let endpoints = match &target.kind {
             None => String::new(),
             Some(_) => format!(" -> {}", routes::some(&target.endpoints)),
         };
-        facts.row([label.to_owned(), format!("{name}{share}{endpoints}")]);
+        facts.row([label.to_owned(), format!("{name}{share}{more}{endpoints}")]);
     }
     if let Some(location) = &trace.location {
-        facts.row(["location".to_owned(), location.clone()]);
+        facts.row(["location".to_owned(), visible(location)]);
+    }
+    for (name, value) in &trace.rest {
+        if !is_fact(name, value) {
+            continue;
+        }
+        // One line for each filter.
+        let values = match value.as_array() {
+            Some(items) => items.iter().collect(),
+            None => vec![value],
+        };
+        let label = words(name);
+        for (index, value) in values.into_iter().enumerate() {
+            let label = if index == 0 { &*label } else { "" };
+            facts.row([label.to_owned(), brief(value)]);
+        }
     }
     if let Some(upstream) = &trace.request {
         let line = format!(
             "{} {} (host {})",
             upstream.method, upstream.path, upstream.host
         );
-        facts.row(["upstream gets".to_owned(), line]);
+        let more = more(&upstream.rest);
+        facts.row(["upstream gets".to_owned(), visible(&line) + &more]);
         for (name, value) in &upstream.headers {
-            facts.row([String::new(), format!("{name}: {}", values(value))]);
+            let line = format!("{name}: {}", values(value));
+            facts.row([String::new(), visible(&line)]);
         }
     }
-    facts.write(out)?;
+    facts
+}
 
-    let lost: Vec<_> = trace
-        .candidates
-        .iter()
-        .filter_map(|candidate| Some((&candidate.route, candidate.lost.as_ref()?)))
-        .collect();
-    if !lost.is_empty() {
-        writeln!(out, "\n{dim}also looked at{dim:#}")?;
-        let mut grid = Grid::new(&["RULE", "LOST BY", "BECAUSE"]).indent(2);
-        for (route, lost) in lost {
-            grid.row([route.to_string(), lost.code.clone(), lost.detail.clone()]);
-        }
-        grid.write(out)?;
+/// Whether a field that has no name here is shown among the facts: most are; long lists about other
+/// rules are not.
+fn is_fact(name: &str, value: &Value) -> bool {
+    if name == "schemaVersion" || empty(value) {
+        return false;
     }
-    Ok(())
+    // A list whose items name routes is about candidates of some kind.
+    rows(value).is_none_or(|rows| !rows.iter().any(|row| row.contains_key("route")))
+}
+
+/// A list of objects.
+fn rows(value: &Value) -> Option<Vec<&Rest>> {
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    items.iter().map(Value::as_object).collect()
+}
+
+/// Fields that have no name here, behind those that have.
+fn more(rest: &Rest) -> String {
+    rest.iter()
+        .filter(|(_, value)| !empty(value))
+        .map(|(name, value)| format!(" {}={}", visible(name), brief(value)))
+        .collect()
+}
+
+/// `Prefix /cart on host shop.example.com`.
+fn matched(fields: &Rest) -> String {
+    let mut fields = fields.clone();
+    let mut take = |name: &str| {
+        let value = fields.shift_remove(name);
+        value.and_then(|value| value.as_str().map(visible))
+    };
+    let mut text = Vec::new();
+    text.extend(take("pathType"));
+    text.extend(take("path"));
+    text.extend(take("host").map(|host| format!("on host {host}")));
+    text.join(" ") + &more(&fields)
+}
+
+/// The rules that did not win.
+fn candidates(candidates: &[Candidate]) -> Grid {
+    let lost = candidates
+        .iter()
+        .filter_map(|candidate| candidate.lost.as_ref());
+    let names = columns(
+        candidates
+            .iter()
+            .map(|candidate| &candidate.rest)
+            .chain(lost.map(|lost| &lost.rest)),
+    );
+    let mut grid = Grid::new(&["RULE", "LOST BY", "BECAUSE"]).indent(2);
+    for name in &names {
+        grid = grid.column(heading(name));
+    }
+    let none = Lost::default();
+    for candidate in candidates {
+        let lost = candidate.lost.as_ref().unwrap_or(&none);
+        let mut cells = vec![
+            visible(&candidate.route.to_string()),
+            visible(&lost.code),
+            visible(&lost.detail),
+        ];
+        cells.extend(names.iter().map(|name| {
+            let value = candidate.rest.get(*name).or_else(|| lost.rest.get(*name));
+            cell(value)
+        }));
+        grid.row(cells);
+    }
+    grid
 }
 
 // === impl Target ===
@@ -219,6 +335,34 @@ mod tests {
             "candidates": [
                 {"route":{"kind":"HTTPRoute","namespace":"d","name":"api","rule":1},
                  "lost":{"code":"path","detail":"/x does not start with /api"}},
+            ],
+        }));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_is_not_known_by_name_is_shown() {
+        let text = shown(&json!({
+            "schemaVersion": 1, "outcome": "route",
+            "route": {"kind":"HTTPRoute","namespace":"d","name":"shop","rule":0,"match":0},
+            "matched": {"host":"*.a.com","pathType":"Prefix","path":"/x","listener":"port:80/*"},
+            "backends": [{"kind":"Service","namespace":"d","name":"web","port":80,"weight":1,
+                "endpoints":["10.0.0.1:80"],"protocol":"h2c"}],
+            "request": {"method":"GET","host":"a.com","path":"/y","headers":{},"sni":"a.com"},
+            "filters": [
+                {"type":"URLRewrite","path":{"type":"ReplacePrefixMatch","value":"/y"}},
+                {"type":"RequestHeaderModifier","set":[{"name":"x-a","value":"1"}],"remove":["x-b"]},
+            ],
+            "timeouts": {"request":"10s","backendRequest":null},
+            "pluginSet": 7,
+            "rewrite": null,
+            "notProgrammed": [
+                {"route":{"kind":"HTTPRoute","namespace":"d","name":"old","rule":1},"code":"InvalidPath",
+                 "detail":"\"x\" does not start with /"},
+            ],
+            "candidates": [
+                {"route":{"kind":"HTTPRoute","namespace":"d","name":"api","rule":1},
+                 "lost":{"code":"listener","detail":"another port","port":8080}},
             ],
         }));
         insta::assert_snapshot!(text);

@@ -1,5 +1,6 @@
 //! Columns.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::style;
@@ -7,7 +8,7 @@ use super::style;
 /// A table of text: columns are as wide as their widest cell, the last one runs free.
 #[derive(Debug, Default)]
 pub struct Grid {
-    head: Vec<&'static str>,
+    head: Vec<Cow<'static, str>>,
     rows: Vec<Vec<String>>,
     indent: usize,
 }
@@ -21,9 +22,16 @@ impl Grid {
     /// A table with these headings.
     pub fn new(head: &[&'static str]) -> Self {
         Self {
-            head: head.to_vec(),
+            head: head.iter().copied().map(Cow::Borrowed).collect(),
             ..Self::default()
         }
+    }
+
+    /// The same with one more column.
+    #[must_use]
+    pub fn column(mut self, head: impl Into<Cow<'static, str>>) -> Self {
+        self.head.push(head.into());
+        self
     }
 
     /// The same, so many columns in.
@@ -50,7 +58,7 @@ impl Grid {
 
     /// Writes it.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut widths: Vec<usize> = self.head.iter().map(|head| head.len()).collect();
+        let mut widths: Vec<usize> = self.head.iter().map(|head| head.chars().count()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count().min(WIDEST));
@@ -59,7 +67,7 @@ impl Grid {
         let indent = " ".repeat(self.indent);
         let dim = style::DIM;
         if !self.head.is_empty() && self.head.iter().any(|head| !head.is_empty()) {
-            let line = line(self.head.iter().copied(), &widths);
+            let line = line(self.head.iter().map(|head| &**head), &widths);
             writeln!(out, "{indent}{dim}{line}{dim:#}")?;
         }
         for row in &self.rows {

@@ -1,127 +1,102 @@
 //! Problems with the lines that they are about.
 
 use std::io::{self, Write};
-use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::problem::{Problem, Severity, Source};
+use super::snippet::Lines;
+use super::value::{cut, visible};
+use crate::manifests::SourceFile;
+use crate::problem::{Problem, Severity};
 
-/// Lines that are shown before and after the one that is meant.
-const CONTEXT: usize = 2;
+/// What is said about a problem is cut here: a value of a megabyte may be quoted in it.
+const LONGEST: usize = 1000;
 
-/// A line longer than this is shown in part: an annotation of a megabyte is still one line.
-const MAX_LINE: usize = 500;
+/// Draws problems. It keeps where the lines of the last file are, because problems come in runs.
+#[derive(Debug, Default)]
+struct Drawer {
+    last: Option<(Arc<SourceFile>, Lines)>,
+}
 
 /// Writes problems, an empty line after each.
 pub fn problems(out: &mut dyn Write, problems: &[Problem]) -> io::Result<()> {
+    let mut drawer = Drawer::default();
     for problem in problems {
-        writeln!(out, "{}\n", self::problem(problem))?;
+        writeln!(out, "{}\n", drawer.draw(problem))?;
     }
     Ok(())
 }
 
 /// One problem, styled.
 pub fn problem(problem: &Problem) -> String {
-    let level = match problem.severity {
-        Severity::Info => Level::INFO,
-        Severity::Warning => Level::WARNING,
-        Severity::Error => Level::ERROR,
-    };
-    let message = visible(&problem.message);
-    let object = problem.object.as_ref().map(ToString::to_string);
-    let snippet = problem.source.as_ref().and_then(Lines::of);
-    let title = match (&object, &snippet) {
-        // With a snippet the object's name is at the arrow.
-        (Some(object), None) => {
-            let field = match &*problem.field {
-                "" => String::new(),
-                field => format!(" {field}"),
-            };
-            visible(&format!("{object}{field}: {message}"))
-        }
-        _ => message,
-    };
-    let label = visible(object.as_deref().unwrap_or_default());
-    let hint = visible(&problem.hint);
-    let path = problem.source.as_ref().map(|source| visible(&source.file));
-
-    let mut group = Group::with_title(level.primary_title(&title).id(&*problem.code));
-    if let (Some(lines), Some(path)) = (&snippet, &path) {
-        group = group.element(
-            Snippet::source(&*lines.text)
-                .line_start(lines.first)
-                .path(path)
-                .fold(false)
-                .annotation(
-                    AnnotationKind::Primary
-                        .span(lines.span.clone())
-                        .label((!label.is_empty()).then_some(label.as_str())),
-                ),
-        );
-    }
-    if !hint.is_empty() {
-        group = group.element(Level::HELP.message(&hint));
-    }
-    Renderer::styled().render(&[group])
+    Drawer::default().draw(problem)
 }
 
-/// The lines around a place, and what of them to point to.
-struct Lines {
-    first: usize,
-    text: String,
-    span: Range<usize>,
-}
+// === impl Drawer ===
 
-// === impl Lines ===
-
-impl Lines {
-    fn of(source: &Source) -> Option<Self> {
-        let file = source.text.as_ref()?;
-        let line = source.line as usize;
-        let first = line.saturating_sub(CONTEXT).max(1);
-        let mut text = String::new();
-        let mut span = 0..0;
-        let lines = file.text.lines().enumerate().skip(first - 1);
-        for (number, content) in lines.take(line + CONTEXT + 1 - first) {
-            let content = visible(&content.chars().take(MAX_LINE).collect::<String>());
-            if number + 1 == line {
-                let column = source.column.saturating_sub(1) as usize;
-                let at = |char| content.char_indices().nth(char).map(|(index, _)| index);
-                let start = at(column).unwrap_or(content.len());
-                let rest = &content[start..];
-                // To the end of the value: up to a comment or the end of the line.
-                let end = rest.find(" #").unwrap_or(rest.len());
-                let marked = rest[..end]
-                    .trim_end()
-                    .len()
-                    .max(usize::from(!rest.is_empty()));
-                span = text.len() + start..text.len() + start + marked.min(rest.len());
+impl Drawer {
+    fn draw(&mut self, problem: &Problem) -> String {
+        let level = match problem.severity {
+            Severity::Info => Level::INFO,
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        };
+        let said = |text: &str| cut(&visible(text), LONGEST);
+        let message = said(&problem.message);
+        let object = problem.object.as_ref().map(ToString::to_string);
+        let snippet = problem.source.as_ref().and_then(|source| {
+            let file = source.text.as_ref()?;
+            Some(self.lines(file).around(file, source.line, source.column))
+        });
+        let title = match (&object, &snippet) {
+            // With a snippet the object's name is at the arrow.
+            (Some(object), None) => {
+                let field = match &*problem.field {
+                    "" => String::new(),
+                    field => format!(" {field}"),
+                };
+                said(&format!("{object}{field}: {message}"))
             }
-            text.push_str(&content);
-            text.push('\n');
-        }
-        Some(Self { first, text, span })
-    }
-}
+            _ => message,
+        };
+        let label = said(object.as_deref().unwrap_or_default());
+        let hint = said(&problem.hint);
+        let path = problem.source.as_ref().map(|source| visible(&source.file));
 
-/// The text without what could make a terminal do things.
-fn visible(text: &str) -> String {
-    text.chars()
-        .map(|char| match char {
-            '\t' => ' ',
-            char if char.is_control() => '\u{fffd}',
-            char => char,
-        })
-        .collect()
+        let mut group = Group::with_title(level.primary_title(&title).id(&*problem.code));
+        if let (Some(snippet), Some(path)) = (&snippet, &path) {
+            group = group.element(
+                Snippet::source(&*snippet.text)
+                    .line_start(snippet.first)
+                    .path(path)
+                    .fold(false)
+                    .annotation(
+                        AnnotationKind::Primary
+                            .span(snippet.span.clone())
+                            .label((!label.is_empty()).then_some(label.as_str())),
+                    ),
+            );
+        }
+        if !hint.is_empty() {
+            group = group.element(Level::HELP.message(&hint));
+        }
+        Renderer::styled().render(&[group])
+    }
+
+    fn lines(&mut self, file: &Arc<SourceFile>) -> &Lines {
+        let lines = match self.last.take() {
+            Some((last, lines)) if Arc::ptr_eq(&last, file) => lines,
+            _ => Lines::of(&file.text),
+        };
+        &self.last.insert((Arc::clone(file), lines)).1
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::manifests::{Format, SourceFile};
+    use crate::manifests::Format;
     use crate::object::ObjectKey;
 
     fn plain(problem: &Problem) -> String {

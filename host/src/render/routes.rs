@@ -2,13 +2,22 @@
 
 use std::io::{self, Write};
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::value::{brief, empty, visible, words};
 use super::{Grid, style};
-use crate::dump::{Backend, Dump, Host, Match};
+use crate::dump::{Backend, Dump, Host, Match, Rest};
 
 /// Endpoints of a backend that are named; the others are counted.
 const ENDPOINTS: usize = 2;
 
-/// Writes the routes in the order in which they are tried, so many rows at most.
+/// Endpoints by what a backend names.
+type Endpoints<'a> = BTreeMap<(&'a str, &'a str, String), &'a [String]>;
+
+/// Writes the routes in the order in which they are tried, so many rows at most. What a match has
+/// beyond what this program knows by name gets a column each.
 pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> {
     if dump.match_count() == 0 {
         return writeln!(out, "no routes");
@@ -17,16 +26,30 @@ pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> 
         .hosts
         .iter()
         .any(|host| host.scope != dump.hosts[0].scope);
+    let rows = || {
+        let hosts = dump.hosts.iter();
+        hosts
+            .flat_map(|host| host.matches.iter().map(move |matched| (host, matched)))
+            .take(limit)
+    };
+    let more = columns(rows().flat_map(|(host, matched)| [&matched.rest, &host.rest]));
     let mut grid = match several {
         true => Grid::new(&["LISTENER", "HOST", "PATH", "RULE", "BACKEND", "ENDPOINTS"]),
         false => Grid::new(&["HOST", "PATH", "RULE", "BACKEND", "ENDPOINTS"]),
     };
-    let rows = dump
-        .hosts
+    for name in &more {
+        grid = grid.column(heading(name));
+    }
+    let by_service: Endpoints<'_> = dump
+        .services
         .iter()
-        .flat_map(|host| host.matches.iter().map(move |matched| (host, matched)));
-    for (host, matched) in rows.take(limit) {
-        let mut cells = Vec::with_capacity(6);
+        .map(|service| {
+            let key = (&*service.namespace, &*service.name, port(&service.port));
+            (key, &*service.endpoints)
+        })
+        .collect();
+    for (host, matched) in rows() {
+        let mut cells = Vec::with_capacity(6 + more.len());
         if several {
             cells.push(scope(&host.scope));
         }
@@ -35,8 +58,12 @@ pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> 
             path(matched),
             matched.route.to_string(),
             backends(matched),
-            endpoints(dump, matched),
+            endpoints(&by_service, matched),
         ]);
+        cells.extend(more.iter().map(|name| {
+            let value = matched.rest.get(*name).or_else(|| host.rest.get(*name));
+            cell(value)
+        }));
         grid.row(cells);
     }
     grid.write(out)?;
@@ -51,9 +78,36 @@ pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> 
     Ok(())
 }
 
+/// The names of all fields that say something, in the order in which they come.
+pub(super) fn columns<'a>(rows: impl Iterator<Item = &'a Rest>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, value) in rows.flatten() {
+        if !empty(value) && !names.contains(&&**name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The heading of a field: `pluginSet` is `PLUGIN SET`.
+pub(super) fn heading(name: &str) -> String {
+    words(name).to_uppercase()
+}
+
+/// What a cell says; a field that is not there says nothing.
+pub(super) fn cell(value: Option<&Value>) -> String {
+    value
+        .filter(|value| !empty(value))
+        .map(brief)
+        .unwrap_or_default()
+}
+
 /// The host, `*` for any.
 pub fn host_name(host: &Host) -> String {
-    host.host.clone().unwrap_or_else(|| "*".to_owned())
+    match &host.host {
+        Some(host) => visible(host),
+        None => "*".to_owned(),
+    }
 }
 
 fn scope(scope: &str) -> String {
@@ -63,7 +117,8 @@ fn scope(scope: &str) -> String {
     }
 }
 
-fn path(matched: &Match) -> String {
+/// What a match asks for.
+pub(super) fn path(matched: &Match) -> String {
     let path = &matched.path;
     let mut text = match &*path.kind {
         "Exact" => format!("={}", path.value),
@@ -78,7 +133,7 @@ fn path(matched: &Match) -> String {
     for header in &matched.headers {
         text += &format!(" [{}: {}]", header.name, header.value);
     }
-    text
+    visible(&text)
 }
 
 fn backends(matched: &Match) -> String {
@@ -91,7 +146,10 @@ fn backends(matched: &Match) -> String {
         .backends
         .iter()
         .map(|backend| {
-            let name = backend_name(backend);
+            let mut name = backend_name(backend);
+            for (field, value) in backend.rest.iter().filter(|(_, value)| !empty(value)) {
+                name += &format!(" {}={}", visible(field), brief(value));
+            }
             if matched.backends.len() == 1 || total == 0 {
                 name
             } else {
@@ -127,12 +185,15 @@ pub(super) fn port(port: &serde_json::Value) -> String {
     }
 }
 
-fn endpoints(dump: &Dump, matched: &Match) -> String {
+fn endpoints(by_service: &Endpoints<'_>, matched: &Match) -> String {
     let shown: Vec<_> = matched
         .backends
         .iter()
         .filter(|backend| backend.invalid.is_none())
-        .map(|backend| some(dump.endpoints(backend)))
+        .map(|backend| {
+            let key = (&*backend.namespace, &*backend.name, port(&backend.port));
+            some(by_service.get(&key).copied().unwrap_or_default())
+        })
         .collect();
     shown.join(", ")
 }
@@ -169,7 +230,11 @@ mod tests {
       "services":[{"namespace":"d","name":"web","port":80,"endpoints":["10.0.0.1:80","10.0.0.2:80","10.0.0.3:80"]}]}"#;
 
     fn shown(limit: usize) -> String {
-        let dump = Dump::parse(DUMP).expect("a dump");
+        show(DUMP, limit)
+    }
+
+    fn show(dump: &str, limit: usize) -> String {
+        let dump = Dump::parse(dump).expect("a dump");
         let mut out = anstream::StripStream::new(Vec::new());
         routes(&mut out, &dump, limit).expect("written");
         String::from_utf8(out.into_inner()).expect("text")
@@ -178,6 +243,18 @@ mod tests {
     #[test]
     fn routes_are_a_table() {
         insta::assert_snapshot!(shown(20));
+    }
+
+    #[test]
+    fn what_is_not_known_by_name_has_a_column() {
+        let mut dump: serde_json::Value = serde_json::from_str(DUMP).expect("JSON");
+        dump["hosts"][0]["matches"][0]["filters"] =
+            serde_json::json!([{"type": "RequestRedirect", "statusCode": 301}]);
+        dump["hosts"][1]["matches"][0]["timeouts"] = serde_json::json!({"request": "10s"});
+        dump["hosts"][1]["matches"][0]["pluginSet"] = serde_json::Value::Null;
+        dump["hosts"][1]["matches"][0]["backends"][0]["filters"] =
+            serde_json::json!([{"type": "X"}]);
+        insta::assert_snapshot!(show(&dump.to_string(), 20));
     }
 
     #[test]

@@ -18,3 +18,9 @@ pub const COMMAND: Style = AnsiColor::Cyan.on_default();
 pub const DIM: Style = Style::new().dimmed();
 /// Names.
 pub const BOLD: Style = Style::new().bold();
+/// What is only in the new table.
+pub const ADDED: Style = AnsiColor::Green.on_default();
+/// What is only in the old table.
+pub const REMOVED: Style = AnsiColor::Red.on_default();
+/// What is in both and different.
+pub const CHANGED: Style = AnsiColor::Yellow.on_default();

@@ -1,0 +1,184 @@
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::support::{below, err, files, json, out, silverback, text_below, with};
+
+const BAD: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: first}
+spec:
+  rules:
+  - host: \"A b\" # not a name
+    http:
+      paths:
+      - path: x
+        pathType: Prefix
+        backend: {service: {name: none, port: {number: 80}}}
+";
+
+/// What is wrong with which object, and where.
+fn places(report: &Value) -> Vec<(String, String, u64, u64)> {
+    let problems = report["problems"].as_array().expect("a list");
+    problems
+        .iter()
+        .map(|problem| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let source = &problem["source"];
+            (
+                text(&problem["code"]),
+                text(&problem["object"]["name"]),
+                source["line"].as_u64().unwrap_or_default(),
+                source["column"].as_u64().unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+fn has(report: &Value, code: &str, name: &str, line: u64, column: u64) {
+    let places = places(report);
+    let expected = (code.to_owned(), name.to_owned(), line, column);
+    assert!(places.contains(&expected), "{expected:?} in {places:#?}");
+}
+
+#[test]
+fn problems_are_shown_in_the_manifest() {
+    let root = files(&[("bad.yaml", BAD)]);
+    let path = below(root.path(), "bad.yaml");
+    let output = silverback(&["validate", "-f", &path], "");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    insta::assert_snapshot!(text_below(root.path(), &out(&output)));
+}
+
+#[test]
+fn report_has_a_version_and_nothing_but_problems() {
+    let output = silverback(&["validate", "-f", "-", "-o", "json"], BAD);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    let names: Vec<_> = report.as_object().expect("an object").keys().collect();
+    assert_eq!(names, ["problems", "schemaVersion"]);
+    assert_eq!(report["schemaVersion"], 1);
+    assert_eq!(report["problems"][0]["source"]["file"], "<stdin>");
+    has(&report, "InvalidHost", "first", 6, 11);
+    let nothing = silverback(&["validate", "-f", "-", "-o", "json"], "# empty\n");
+    assert_eq!(nothing.status.code(), Some(0));
+    assert_eq!(json(&nothing), json!({"schemaVersion": 1, "problems": []}));
+}
+
+#[test]
+fn documents_of_one_file_have_their_own_places() {
+    let text = format!(
+        "# a comment\n---\n{BAD}---\n{}",
+        BAD.replace("first", "second")
+    );
+    let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], &text));
+    has(&report, "InvalidHost", "first", 8, 11);
+    has(&report, "InvalidHost", "second", 20, 11);
+}
+
+#[test]
+fn items_of_a_list_have_their_own_places() {
+    let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
+    for name in ["first", "second"] {
+        for (index, line) in BAD.replace("first", name).lines().enumerate() {
+            let head = if index == 0 { "- " } else { "  " };
+            writeln!(text, "{head}{line}").expect("a String takes everything");
+        }
+    }
+    let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], &text));
+    has(&report, "InvalidHost", "first", 9, 13);
+    has(&report, "InvalidHost", "second", 20, 13);
+
+    // The same list in JSON, on one line.
+    let item = |name: &str| {
+        format!(
+            r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"name":"{name}"}},"spec":{{"rules":[{{"host":"A b"}}]}}}}"#
+        )
+    };
+    let text = format!(
+        r#"{{"apiVersion":"v1","kind":"List","items":[{},{}]}}"#,
+        item("first"),
+        item("second")
+    );
+    let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], &text));
+    for name in ["first", "second"] {
+        let start = text.find(name).expect("there");
+        let host = start + text[start..].find("\"A b\"").expect("there");
+        has(&report, "InvalidHost", name, 1, host as u64 + 1);
+    }
+}
+
+#[test]
+fn huge_lines_do_not_flood_the_terminal() {
+    let huge = "x".repeat(1 << 20);
+    let yaml = format!(
+        "{}  annotations: {{a: \"{huge}\", konghq.com/methods: \"{huge} !\"}}\n",
+        BAD.replace("metadata: {name: first}", "metadata:\n  name: first")
+    );
+    let yaml = yaml.replace("\"A b\"", &format!("\"A {huge}\""));
+    let json = format!(
+        r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"name":"a","labels":{{"x":"{huge}"}}}},"spec":{{"rules":[{{"host":"A b"}}],"x":"{huge}"}}}}"#
+    );
+    for text in [yaml, json] {
+        let output = silverback(&["validate", "-f", "-"], &text);
+        assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+        let shown = out(&output);
+        assert!(shown.len() < 10_000, "{} bytes", shown.len());
+        assert!(shown.contains("error["), "{shown}");
+    }
+}
+
+#[test]
+fn terminal_is_not_told_what_a_manifest_says() {
+    let text = BAD.replace("A b", "\\e[2J\\u202Eb");
+    let output = silverback(&["validate", "-f", "-", "--color", "never"], &text);
+    let shown = out(&output);
+    assert!(shown.contains("InvalidHost"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_ask() {
+    let coloured = |args: &[&str], variables: &[(&str, &str)]| {
+        let args = [&["validate", "-f", "-"], args].concat();
+        out(&with(&args, BAD, variables)).contains('\u{1b}')
+    };
+    assert!(!coloured(&[], &[]), "a pipe");
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(
+        &[],
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]
+    ));
+    assert!(coloured(&["--color", "always"], &[]));
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&["-o", "json", "--color", "always"], &[]));
+}
+
+#[test]
+fn denied_warnings_are_said_to_be() {
+    let output = silverback(&["validate", "-f", "-", "--deny-warnings"], "a: 1\n");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = out(&output);
+    assert!(shown.contains("0 errors, 1 warning (denied)"), "{shown}");
+    let ignored = silverback(&["validate", "-f", "-"], "a: 1\n");
+    assert_eq!(ignored.status.code(), Some(0));
+}
+
+#[test]
+fn many_problems_are_shown_in_reasonable_time() {
+    // Finding lines and fields once per problem would be quadratic here.
+    let one = BAD.split_once("spec:\n").expect("a spec").1;
+    let mut text = String::new();
+    for index in 0..3000 {
+        writeln!(
+            text,
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: n{index}}}\nspec:\n{one}"
+        )
+        .expect("a String takes everything");
+    }
+    let output = silverback(&["validate", "-f", "-"], &text);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).matches("InvalidHost").count() >= 3000);
+}
