@@ -42,7 +42,8 @@ pub(super) fn compare(
     }
 }
 
-fn nothing(value: &Value) -> bool {
+/// Whether a value says no more than that there is none.
+pub(super) fn nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),

@@ -73,26 +73,22 @@ const MATCHES: ListRule<'static> = ListRule {
     keys: &[
         &[
             "/path",
-            "/method",
             "/methods",
             "/headers",
             "/query",
-            "/queryParams",
-            "/protocols",
             "/snis",
+            "/scheme",
             "/route/kind",
             "/route/namespace",
             "/route/name",
         ],
         &[
             "/path",
-            "/method",
             "/methods",
             "/headers",
             "/query",
-            "/queryParams",
-            "/protocols",
             "/snis",
+            "/scheme",
         ],
         &[
             "/route/kind",
@@ -186,13 +182,18 @@ impl<'a> ListRule<'a> {
         item
     }
 
-    /// The item's text in a way to tell items apart.
+    /// The item's text in a way to tell items apart. An empty list says as little as none.
     pub(super) fn key(item: &Value, pointers: &[&str]) -> String {
-        let fields: Vec<_> = pointers
-            .iter()
-            .map(|pointer| item.pointer(pointer).unwrap_or(&Value::Null).to_string())
-            .collect();
-        fields.join("\n")
+        let mut key = String::new();
+        for pointer in pointers {
+            match item.pointer(pointer) {
+                None => {}
+                Some(value) if super::fields::nothing(value) => {}
+                Some(value) => key += &value.to_string(),
+            }
+            key.push('\n');
+        }
+        key
     }
 
     /// The item as far as it is compared at all.

@@ -56,8 +56,8 @@ pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> 
         cells.extend([
             host_name(host),
             path(matched),
-            matched.route.to_string(),
-            backends(matched),
+            visible(&matched.route.to_string()),
+            visible(&backends(matched)),
             endpoints(&by_service, matched),
         ]);
         cells.extend(more.iter().map(|name| {
@@ -112,8 +112,11 @@ pub fn host_name(host: &Host) -> String {
 
 fn scope(scope: &str) -> String {
     match scope.strip_prefix("port:") {
-        Some(listener) => format!("port {}", listener.trim_end_matches('/')),
-        None => scope.to_owned(),
+        Some(listener) => visible(&format!(
+            "port {}",
+            listener.trim_end_matches('*').trim_end_matches('/')
+        )),
+        None => visible(scope),
     }
 }
 

@@ -15,6 +15,8 @@ fn text(value: &Value, inner: bool) -> String {
         Value::Null => "none".to_owned(),
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         Value::String(text) => visible(text),
+        // A list of one needs no brackets to tell where it ends.
+        Value::Array(items) if items.len() == 1 && !inner => text(&items[0], false),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(|item| text(item, true)).collect();
             let items = items.join(", ");
@@ -170,7 +172,7 @@ mod tests {
             (json!({"name": "x-a", "value": "1"}), "x-a: 1"),
             (
                 json!([{"type": "RequestHeaderModifier", "set": [{"name": "x-a", "value": "1"}], "remove": ["y", "z"]}]),
-                "{RequestHeaderModifier set=[{x-a: 1}] remove=[y, z]}",
+                "RequestHeaderModifier set=[{x-a: 1}] remove=[y, z]",
             ),
             (json!({"type": "Exact", "value": "/x"}), "Exact /x"),
         ] {

@@ -82,7 +82,7 @@ fn report_has_a_version_and_a_summary() {
     assert_eq!(report["equal"], false);
     assert_eq!(
         report["summary"],
-        serde_json::json!({"added": 3, "changed": 2, "removed": 1})
+        serde_json::json!({"added": 4, "changed": 2, "removed": 1})
     );
     let changes = report["changes"].as_array().expect("a list");
     let host = changes

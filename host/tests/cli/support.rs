@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// Runs the binary with an environment that says nothing about colours.
+/// Runs the binary as if nothing were set in the environment.
 pub(super) fn silverback(args: &[&str], stdin: &str) -> Output {
     with(args, stdin, &[])
 }
@@ -23,6 +23,11 @@ pub(super) fn with(args: &[&str], stdin: &str, variables: &[(&str, &str)]) -> Ou
         "COLUMNS",
     ] {
         command.env_remove(name);
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SILVERBACK_") {
+            command.env_remove(name);
+        }
     }
     let mut child = command
         .args(args)

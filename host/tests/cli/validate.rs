@@ -57,7 +57,7 @@ fn report_has_a_version_and_nothing_but_problems() {
     assert_eq!(output.status.code(), Some(1));
     let report = json(&output);
     let names: Vec<_> = report.as_object().expect("an object").keys().collect();
-    assert_eq!(names, ["problems", "schemaVersion"]);
+    assert_eq!(names, ["schemaVersion", "problems"]);
     assert_eq!(report["schemaVersion"], 1);
     assert_eq!(report["problems"][0]["source"]["file"], "<stdin>");
     has(&report, "InvalidHost", "first", 6, 11);
