@@ -64,10 +64,16 @@ pub struct Host {
 pub struct Match {
     /// What of the path.
     pub path: PathMatch,
-    /// Only this method.
-    pub method: Option<String>,
+    /// Only these methods; none = any.
+    pub methods: Vec<String>,
     /// Only with these headers.
-    pub headers: Vec<HeaderMatch>,
+    pub headers: Vec<ValueMatch>,
+    /// Only with these query parameters.
+    pub query: Vec<ValueMatch>,
+    /// Only with one of these server names where there is TLS; none = any.
+    pub snis: Vec<String>,
+    /// Only `http` or `https`.
+    pub scheme: Option<String>,
     /// Whose rule it is.
     pub route: RouteRef,
     /// Where to.
@@ -81,21 +87,27 @@ pub struct Match {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PathMatch {
-    /// Exact, Prefix.
+    /// Exact, Prefix (by segments), Text (by characters), Regex.
     #[serde(rename = "type")]
     pub kind: String,
     /// The path.
     pub value: String,
 }
 
-/// A header match.
+/// What a header or query parameter must be: `value`, one of several, or what a pattern matches.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct HeaderMatch {
+#[serde(rename_all = "camelCase", default)]
+pub struct ValueMatch {
     /// Name.
     pub name: String,
-    /// Value.
-    pub value: String,
+    /// This value.
+    pub value: Option<String>,
+    /// One of these values.
+    pub one_of: Vec<String>,
+    /// A value that this matches.
+    pub regex: Option<String>,
+    /// The pattern may match anywhere in the value.
+    pub anywhere: bool,
 }
 
 /// A rule of a route.

@@ -83,12 +83,7 @@ const MATCHES: ListRule<'static> = ListRule {
             "/route/name",
         ],
         &[
-            "/path",
-            "/methods",
-            "/headers",
-            "/query",
-            "/snis",
-            "/scheme",
+            "/path", "/methods", "/headers", "/query", "/snis", "/scheme",
         ],
         &[
             "/route/kind",

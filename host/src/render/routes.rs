@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::value::{brief, empty, visible, words};
 use super::{Grid, style};
-use crate::dump::{Backend, Dump, Host, Match, Rest};
+use crate::dump::{Backend, Dump, Host, Match, Rest, ValueMatch};
 
 /// Endpoints of a backend that are named; the others are counted.
 const ENDPOINTS: usize = 2;
@@ -125,18 +125,38 @@ pub(super) fn path(matched: &Match) -> String {
     let path = &matched.path;
     let mut text = match &*path.kind {
         "Exact" => format!("={}", path.value),
-        "Prefix" | "PathPrefix" if path.value.ends_with('/') => format!("{}*", path.value),
-        "Prefix" | "PathPrefix" => format!("{}/*", path.value),
+        "Prefix" if !path.value.ends_with('/') => format!("{}/*", path.value),
+        "Prefix" | "Text" => format!("{}*", path.value),
+        "Regex" => format!("~{}", path.value),
         "" => path.value.clone(),
         kind => format!("{kind} {}", path.value),
     };
-    if let Some(method) = &matched.method {
-        text = format!("{method} {text}");
+    if !matched.methods.is_empty() {
+        text = format!("{} {text}", matched.methods.join(","));
     }
     for header in &matched.headers {
-        text += &format!(" [{}: {}]", header.name, header.value);
+        text += &format!(" [{}]", value_match(header));
+    }
+    for parameter in &matched.query {
+        text += &format!(" [?{}]", value_match(parameter));
+    }
+    if !matched.snis.is_empty() {
+        text += &format!(" [sni {}]", matched.snis.join(" or "));
+    }
+    if let Some(scheme) = &matched.scheme {
+        text += &format!(" [{scheme}]");
     }
     visible(&text)
+}
+
+fn value_match(wanted: &ValueMatch) -> String {
+    let name = &wanted.name;
+    match (&wanted.value, &wanted.regex) {
+        (Some(value), _) => format!("{name}: {value}"),
+        (None, Some(regex)) if wanted.anywhere => format!("{name} has ~{regex}"),
+        (None, Some(regex)) => format!("{name} ~{regex}"),
+        (None, None) => format!("{name}: {}", wanted.one_of.join(" or ")),
+    }
 }
 
 fn backends(matched: &Match) -> String {
@@ -220,13 +240,13 @@ mod tests {
 
     const DUMP: &str = r#"{"hosts":[
       {"scope":"ingress","host":"a.com","matches":[
-        {"path":{"type":"Exact","value":"/x"},"method":null,"headers":[],
+        {"path":{"type":"Exact","value":"/x"},"headers":[],
          "route":{"kind":"Ingress","namespace":"d","name":"shop","rule":0,"match":1},
          "backends":[{"kind":"Service","namespace":"d","name":"web","port":80,"weight":1}]},
         {"path":{"type":"Prefix","value":"/"},"route":{"kind":"Ingress","namespace":"d","name":"shop","rule":0,"match":0},
          "backends":[]}]},
       {"scope":"port:80/","host":null,"matches":[
-        {"path":{"type":"Prefix","value":"/api"},"method":"GET","headers":[{"name":"x-v","value":"2"}],
+        {"path":{"type":"Prefix","value":"/api"},"methods":["GET"],"headers":[{"name":"x-v","value":"2"}],
          "route":{"kind":"HTTPRoute","namespace":"d","name":"api","rule":2,"match":0},
          "backends":[{"kind":"Service","namespace":"d","name":"web","port":80,"weight":9},
                      {"invalid":"BackendNotFound","weight":1}]}]}],
@@ -258,6 +278,30 @@ mod tests {
         dump["hosts"][1]["matches"][0]["backends"][0]["filters"] =
             serde_json::json!([{"type": "X"}]);
         insta::assert_snapshot!(show(&dump.to_string(), 20));
+    }
+
+    #[test]
+    fn everything_that_is_matched_is_said() {
+        for (matched, text) in [
+            (r#"{"path":{"type":"Exact","value":"/a"}}"#, "=/a"),
+            (r#"{"path":{"type":"Prefix","value":"/a"}}"#, "/a/*"),
+            (r#"{"path":{"type":"Prefix","value":"/"}}"#, "/*"),
+            (r#"{"path":{"type":"Text","value":"/a"}}"#, "/a*"),
+            (r#"{"path":{"type":"Regex","value":"/a\\d"}}"#, "~/a\\d"),
+            (
+                r#"{"path":{"type":"Exact","value":"/a"},"methods":["GET","PUT"],"scheme":"https"}"#,
+                "GET,PUT =/a [https]",
+            ),
+            (
+                r#"{"path":{"type":"Exact","value":"/"},"headers":[{"name":"a","value":"1"},
+                    {"name":"b","oneOf":["1","2"]},{"name":"c","regex":"x+"},{"name":"d","regex":"x+","anywhere":true}],
+                    "query":[{"name":"q","value":"1"}],"snis":["a.com","b.com"]}"#,
+                "=/ [a: 1] [b: 1 or 2] [c ~x+] [d has ~x+] [?q: 1] [sni a.com or b.com]",
+            ),
+        ] {
+            let matched: Match = serde_json::from_str(matched).expect("a match");
+            assert_eq!(path(&matched), text);
+        }
     }
 
     #[test]

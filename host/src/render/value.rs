@@ -18,7 +18,10 @@ fn text(value: &Value, inner: bool) -> String {
         // A list of one needs no brackets to tell where it ends.
         Value::Array(items) if items.len() == 1 && !inner => text(&items[0], false),
         Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(|item| text(item, true)).collect();
+            let items: Vec<_> = items
+                .iter()
+                .map(|item| pair(item).unwrap_or_else(|| text(item, true)))
+                .collect();
             let items = items.join(", ");
             if inner { format!("[{items}]") } else { items }
         }
@@ -34,6 +37,15 @@ fn text(value: &Value, inner: bool) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// An item that is a name with its value, as the dump has headers that are set.
+fn pair(item: &Value) -> Option<String> {
+    let [name, value] = &**item.as_array()? else {
+        return None;
+    };
+    let (name, value) = (name.as_str()?, value.as_str()?);
+    Some(format!("{}: {}", visible(name), visible(value)))
 }
 
 /// Whether there is nothing but what makes a name.
@@ -173,6 +185,10 @@ mod tests {
             (
                 json!([{"type": "RequestHeaderModifier", "set": [{"name": "x-a", "value": "1"}], "remove": ["y", "z"]}]),
                 "RequestHeaderModifier set=[{x-a: 1}] remove=[y, z]",
+            ),
+            (
+                json!({"requestHeaders": {"set": [["x-a", "1"], ["x-b", "2"]], "remove": ["y", "z"]}}),
+                "requestHeaders={set=[x-a: 1, x-b: 2] remove=[y, z]}",
             ),
             (json!({"type": "Exact", "value": "/x"}), "Exact /x"),
         ] {

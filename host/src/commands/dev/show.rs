@@ -10,7 +10,7 @@ use super::config::Config;
 use super::ports::{self, Ports};
 use super::running::{Effect, Running};
 use super::stubs::Substitution;
-use crate::dump::{Host, Match};
+use crate::dump::{Host, Match, ValueMatch};
 use crate::object::ObjectKey;
 use crate::problem::Problem;
 use crate::render::{self, Grid, plural, style};
@@ -246,6 +246,10 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
                 .iter()
                 .any(|backend| backend.invalid.is_none())
             && (host.scope.starts_with("port:") || host.scope.starts_with("ingress"))
+            // What a value must be to fit a pattern is not for us to say.
+            && matched.headers.iter().all(|header| example(header).is_some())
+            && matched.query.is_empty()
+            && matched.scheme.as_deref() != Some("https")
     };
     let (host, matched) = all.find(|(host, matched)| usable(host, matched))?;
     let listener: Option<u16> = host
@@ -257,14 +261,13 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
 
     let name = host.host.as_ref().map(|host| host.replacen('*', "www", 1));
     let mut options = String::new();
-    if let Some(method) = matched.method.as_ref().filter(|method| *method != "GET") {
+    let get = matched.methods.iter().any(|method| method == "GET");
+    if let Some(method) = matched.methods.first().filter(|_| !get) {
         options += &format!(" -X {}", quote(method));
     }
     for header in &matched.headers {
-        options += &format!(
-            " -H {}",
-            quote(&format!("{}: {}", header.name, header.value))
-        );
+        let value = example(header).unwrap_or_default();
+        options += &format!(" -H {}", quote(&format!("{}: {value}", header.name)));
     }
     let host_header = name
         .as_ref()
@@ -290,6 +293,12 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
     }
     explain += &format!("{options} {}", quote(&asked));
     Some((curl, explain))
+}
+
+/// A value that fits, if that is plain.
+fn example(wanted: &ValueMatch) -> Option<&str> {
+    let value = wanted.value.as_ref().or_else(|| wanted.one_of.first());
+    value.map(String::as_str)
 }
 
 fn url(config: &Config, port: u16, path: &str) -> String {
