@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Format, SourceFile};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, Source};
 
 /// Names the standard input in place of a file.
 pub const STDIN: &str = "-";
@@ -87,17 +87,24 @@ pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
     let bytes = read_limited(path).map_err(|error| Box::new(unreadable(path, &error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let newlines = error.as_bytes()[..valid]
-            .iter()
-            .filter(|byte| **byte == b'\n');
-        let line = newlines.count() + 1;
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let (lines, last) = before.rsplit_once('\n').unwrap_or(("", &before));
+        let lines = match before.len() > last.len() {
+            true => lines.matches('\n').count() + 2,
+            false => 1,
+        };
+        let clamp = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let place = Source {
+            file: name.clone(),
+            line: clamp(lines),
+            column: clamp(last.chars().count() + 1),
+            // There is no text to show.
+            text: None,
+        };
         Box::new(
-            Problem::new(
-                "Unparsable",
-                Severity::Error,
-                format!("{name}:{line}: not UTF-8"),
-            )
-            .hint("save the file as UTF-8"),
+            Problem::new("Unparsable", Severity::Error, "not UTF-8")
+                .at(place)
+                .hint("save the file as UTF-8"),
         )
     })?;
     let format = match path.extension() {

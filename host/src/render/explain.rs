@@ -157,14 +157,18 @@ fn facts(trace: &Trace) -> Grid {
             continue;
         }
         // One line for each filter.
-        let values = match value.as_array() {
-            Some(items) => items.iter().collect(),
-            None => vec![value],
+        let lines: Vec<String> = match value {
+            Value::Array(items) => items.iter().map(brief).collect(),
+            Value::Object(fields) if fields.values().all(Value::is_object) => fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", words(name), brief(value)))
+                .collect(),
+            value => vec![brief(value)],
         };
         let label = words(name);
-        for (index, value) in values.into_iter().enumerate() {
+        for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { &*label } else { "" };
-            facts.row([label.to_owned(), brief(value)]);
+            facts.row([label.to_owned(), line]);
         }
     }
     if let Some(upstream) = &trace.request {
@@ -366,6 +370,18 @@ mod tests {
             ],
         }));
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn each_filter_has_a_line() {
+        let text = shown(&json!({
+            "outcome": "redirect", "status": 301, "location": "https://a.com/x",
+            "filters": {"redirect": {"status": 301, "scheme": "https"}, "requestHeaders": {"remove": ["a", "b"]}},
+        }));
+        assert!(text.contains("is redirected: 301"), "{text}");
+        assert!(text.contains("location  https://a.com/x\n"), "{text}");
+        let filters = "filters   redirect: status=301 scheme=https\n          request headers: remove=[a, b]\n";
+        assert!(text.contains(filters), "{text}");
     }
 
     #[test]

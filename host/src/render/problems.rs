@@ -60,6 +60,10 @@ impl Drawer {
             }
             _ => message,
         };
+        let title = match (&problem.source, &snippet) {
+            (Some(source), None) => format!("{title} ({})", visible(&source.to_string())),
+            _ => title,
+        };
         let label = said(object.as_deref().unwrap_or_default());
         let hint = said(&problem.hint);
         let path = problem.source.as_ref().map(|source| visible(&source.file));

@@ -182,3 +182,19 @@ fn many_problems_are_shown_in_reasonable_time() {
     assert_eq!(output.status.code(), Some(1));
     assert!(out(&output).matches("InvalidHost").count() >= 3000);
 }
+
+#[test]
+fn bytes_that_are_no_text_have_a_place_too() {
+    let root = files(&[]);
+    let path = below(root.path(), "a.yaml");
+    std::fs::write(&path, b"a: 1\nb: \xff\n").expect("written");
+    let output = silverback(&["validate", "-f", &path], "");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text_below(root.path(), &out(&output));
+    assert!(
+        shown.contains("error[Unparsable]: not UTF-8 (ROOT/a.yaml:2:4)"),
+        "{shown}"
+    );
+    let report = json(&silverback(&["validate", "-f", &path, "-o", "json"], ""));
+    has(&report, "Unparsable", "", 2, 4);
+}
