@@ -120,7 +120,7 @@ fn title(change: &Change) -> String {
         "host" => format!(
             "host {} ({})",
             visible(text("host").unwrap_or("*")),
-            visible(text("scope").unwrap_or_default()),
+            routes::scope(text("scope").unwrap_or_default()),
         ),
         "match" => matched(id),
         "listener" => format!(

@@ -110,14 +110,15 @@ pub fn host_name(host: &Host) -> String {
     }
 }
 
-fn scope(scope: &str) -> String {
-    match scope.strip_prefix("port:") {
-        Some(listener) => visible(&format!(
-            "port {}",
-            listener.trim_end_matches('*').trim_end_matches('/')
-        )),
-        None => visible(scope),
-    }
+/// Which listener; rules of GRPCRoutes have a scope of their own beside it.
+pub(super) fn scope(scope: &str) -> String {
+    let (listener, suffix) = match scope.split_once(':') {
+        Some(("port", listener)) => (listener, ""),
+        Some(("grpc", listener)) => (listener, " gRPC"),
+        _ => return visible(scope),
+    };
+    let listener = listener.trim_end_matches('*').trim_end_matches('/');
+    visible(&format!("port {listener}{suffix}"))
 }
 
 /// What a match asks for.
@@ -278,6 +279,19 @@ mod tests {
         dump["hosts"][1]["matches"][0]["backends"][0]["filters"] =
             serde_json::json!([{"type": "X"}]);
         insta::assert_snapshot!(show(&dump.to_string(), 20));
+    }
+
+    #[test]
+    fn scopes_are_ports() {
+        for (scope, text) in [
+            ("ingress", "ingress"),
+            ("ingress default", "ingress default"),
+            ("port:80/*", "port 80"),
+            ("port:443/*.a.com", "port 443/*.a.com"),
+            ("grpc:80/*", "port 80 gRPC"),
+        ] {
+            assert_eq!(super::scope(scope), text);
+        }
     }
 
     #[test]
