@@ -191,6 +191,11 @@ pub struct DevArgs {
     #[arg(long, env = "SILVERBACK_NO_STRICT")]
     pub no_strict: bool,
 
+    /// Proxy without the Kong plugins that a rule asks for: `dev` runs none, and answers 500
+    /// otherwise.
+    #[arg(long, env = "SILVERBACK_IGNORE_PLUGINS")]
+    pub ignore_plugins: bool,
+
     /// Do not watch the files.
     #[arg(long, env = "SILVERBACK_NO_WATCH")]
     pub no_watch: bool,

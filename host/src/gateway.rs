@@ -13,6 +13,7 @@
 //! upstream connections, and one [`SharedStore`] for all.
 
 mod access;
+mod attempt;
 mod body;
 mod dial;
 mod echo;
@@ -21,6 +22,8 @@ mod filter;
 mod headers;
 mod limits;
 mod listener;
+mod mirror;
+mod outgoing;
 mod plan_exec;
 mod pool;
 mod request;
@@ -28,8 +31,11 @@ mod server;
 mod server_io;
 mod stats;
 mod transaction;
+mod upstream_tls;
+mod upstream_verify;
 mod worker;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,11 +51,13 @@ pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use limits::Limits;
 pub use listener::{ListenError, ListenErrors, ListenerSpec, Listening};
 pub use stats::Stats;
+pub use upstream_tls::{ClientIdentity, UpstreamName, UpstreamTlsErrors, UpstreamTlsPolicy};
 
 use dial::Dialer;
 use filter::FilterHost;
 use listener::Bound;
 use stats::Counters;
+use upstream_tls::UpstreamTlsStore;
 use worker::{Command, Setup};
 
 /// How long a worker may take to do what it is told; it does it between two requests.
@@ -68,6 +76,9 @@ pub struct GatewayOptions {
     pub filter: WorkerOptions,
     /// Called for each request that is over.
     pub on_access: Option<AccessHook>,
+    /// Carry out plans that need Kong plugins without them. They are refused with 500 otherwise:
+    /// authentication may be among the plugins.
+    pub ignore_plugins: bool,
 }
 
 /// A running gateway. Dropping it cuts everything; [`Gateway::shutdown`] does not.
@@ -78,6 +89,7 @@ pub struct Gateway {
     workers: Vec<Worker>,
     sockets: Mutex<Sockets>,
     echo: Arc<ArcSwap<EchoRegistry>>,
+    upstream_tls: Arc<UpstreamTlsStore>,
 }
 
 struct Worker {
@@ -136,6 +148,7 @@ impl Default for GatewayOptions {
             store: SharedStore::new(StoreOptions::default()),
             filter: WorkerOptions::default(),
             on_access: None,
+            ignore_plugins: false,
         }
     }
 }
@@ -153,6 +166,7 @@ impl Gateway {
             count => count,
         };
         let echo = Arc::new(ArcSwap::from_pointee(EchoRegistry::new()));
+        let upstream_tls = Arc::<UpstreamTlsStore>::default();
         let mut workers = Vec::with_capacity(count);
         for worker in 0..count {
             let mut settings = options.filter.clone();
@@ -164,7 +178,8 @@ impl Gateway {
             let setup = Setup {
                 index: worker,
                 filter,
-                dialer: Dialer::new(Arc::clone(&echo)),
+                dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls)),
+                ignore_plugins: options.ignore_plugins,
                 limits: options.limits.clone(),
                 counters: Arc::clone(&counters),
                 on_access: options.on_access.clone(),
@@ -188,6 +203,7 @@ impl Gateway {
             workers,
             sockets: Mutex::default(),
             echo,
+            upstream_tls,
         })
     }
 
@@ -314,6 +330,19 @@ impl Gateway {
     /// Makes these addresses echoes, and no others.
     pub fn set_echo(&self, registry: EchoRegistry) {
         self.echo.store(Arc::new(registry));
+    }
+
+    /// Makes these the TLS policies towards upstreams, by their ids in plans, and no others, from
+    /// the next connection on. Id 0 is there without being given and verifies nothing.
+    ///
+    /// # Errors
+    /// Those that cannot be used: requests that need one are answered with 502, as with an id that is
+    /// not known. All others are in effect.
+    pub fn set_upstream_tls(
+        &self,
+        policies: &HashMap<u64, UpstreamTlsPolicy>,
+    ) -> Result<(), UpstreamTlsErrors> {
+        self.upstream_tls.set(policies)
     }
 
     /// The counters, summed over the workers.

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::access::Answer;
+use super::mirror::{self, Copies};
 use super::pool::Connection;
 use super::transaction::Transaction;
 
@@ -53,6 +54,17 @@ pub(super) struct RequestBody {
     limit: usize,
     hint: SizeHint,
     pause: Duration,
+    /// Wakes the try that reads: when another takes over, it must not wait any longer. (A stream of
+    /// HTTP/2 goes on with its body when nobody waits for its answer any more.)
+    reader: Cell<Option<Waker>>,
+    tap: RefCell<Option<Tap>>,
+}
+
+/// A copy of the body in the making.
+struct Tap {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    copies: Copies,
 }
 
 struct BodyState {
@@ -69,6 +81,12 @@ struct BodyState {
 /// The request body as one try sends it.
 pub(super) enum UpstreamBody {
     Empty,
+    /// For a mirror.
+    Copy {
+        pieces: Rc<[Bytes]>,
+        /// Index of the next piece.
+        at: usize,
+    },
     Stream {
         body: Rc<RequestBody>,
         turn: u32,
@@ -103,7 +121,42 @@ impl RequestBody {
             failed: Cell::new(false),
             limit,
             pause,
+            reader: Cell::new(None),
+            tap: RefCell::new(None),
         }))
+    }
+
+    /// Gives copies of the body to mirrors as soon as it has been read, unless it is too long.
+    pub(super) fn copy_to(&self, copies: Copies) {
+        let state = self.state.borrow();
+        if state.overflow || state.kept_bytes > mirror::LONGEST_BODY {
+            return;
+        }
+        *self.tap.borrow_mut() = Some(Tap {
+            pieces: state.kept.clone(),
+            bytes: state.kept_bytes,
+            copies,
+        });
+        if state.finished || state.incoming.is_end_stream() {
+            self.finish_copy();
+        }
+    }
+
+    fn note_copy(&self, data: &Bytes) {
+        let mut tap = self.tap.borrow_mut();
+        if let Some(open) = tap.as_mut() {
+            open.bytes = open.bytes.saturating_add(data.len());
+            open.pieces.push(data.clone());
+            if open.bytes > mirror::LONGEST_BODY {
+                *tap = None;
+            }
+        }
+    }
+
+    fn finish_copy(&self) {
+        if let Some(tap) = self.tap.take() {
+            tap.copies.send(&tap.pieces.into());
+        }
     }
 
     /// The body for a new try; the last one gets nothing more.
@@ -111,6 +164,9 @@ impl RequestBody {
         let turn = self.turn.get() + 1;
         self.turn.set(turn);
         self.progress.set(Progress::Client);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         UpstreamBody::Stream {
             body: Rc::clone(self),
             turn,
@@ -180,6 +236,12 @@ impl RequestBody {
         match Pin::new(&mut state.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 state.pause = None;
+                if let Some(data) = frame.data_ref() {
+                    self.note_copy(data);
+                }
+                if state.incoming.is_end_stream() {
+                    self.finish_copy();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -188,6 +250,7 @@ impl RequestBody {
             }
             Poll::Ready(None) => {
                 state.finished = true;
+                self.finish_copy();
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -251,6 +314,19 @@ impl BodyState {
 
 // === impl UpstreamBody ===
 
+impl UpstreamBody {
+    pub(super) fn copy(pieces: &Rc<[Bytes]>) -> Self {
+        let pieces = Rc::clone(pieces);
+        Self::Copy { pieces, at: 0 }
+    }
+}
+
+/// Bytes from a piece on.
+fn left(pieces: &[Bytes], at: usize) -> u64 {
+    let left = pieces.get(at..).unwrap_or_default().iter();
+    left.map(|piece| piece.len() as u64).sum()
+}
+
 impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -259,20 +335,28 @@ impl Body for UpstreamBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Stream {
-            body,
-            turn,
-            at,
-            yielded,
-            trailers_sent,
-        } = self.get_mut()
-        else {
-            return Poll::Ready(None);
+        let (body, turn, at, yielded, trailers_sent) = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Copy { pieces, at } => {
+                let piece = pieces.get(*at).cloned();
+                *at += 1;
+                return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
+            }
+            Self::Stream {
+                body,
+                turn,
+                at,
+                yielded,
+                trailers_sent,
+            } => (body, turn, at, yielded, trailers_sent),
         };
         if body.turn.get() != *turn {
             return Poll::Ready(Some(Err(BodyError::Superseded)));
         }
         let polled = body.poll_from(cx, at, trailers_sent);
+        if polled.is_pending() {
+            body.reader.set(Some(cx.waker().clone()));
+        }
         body.progress.set(match &polled {
             Poll::Pending => Progress::Client,
             Poll::Ready(Some(Ok(frame))) => {
@@ -292,6 +376,7 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Copy { pieces, at } => left(pieces, *at) == 0,
             Self::Stream { body, yielded, .. } => body.hint.exact() == Some(*yielded),
         }
     }
@@ -299,6 +384,7 @@ impl Body for UpstreamBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Copy { pieces, at } => SizeHint::with_exact(left(pieces, *at)),
             Self::Stream { body, yielded, .. } => match body.hint.exact() {
                 Some(all) => SizeHint::with_exact(all.saturating_sub(*yielded)),
                 None => SizeHint::new(),

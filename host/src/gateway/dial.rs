@@ -1,28 +1,48 @@
-//! Connecting to endpoints: TCP, or in memory to the built-in echo.
+//! Connecting to endpoints: TCP, with TLS or without, or in memory to the built-in echo.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::body::UpstreamBody;
-use super::echo::{self, EchoRegistry};
-use super::pool::Connection;
+use super::echo::{self, EchoIdentity, EchoRegistry};
+use super::pool::{Connection, Joined, Key, Pool, Sender, TlsKey};
+use super::stats::Counters;
+use super::upstream_tls::{ClientTls, UpstreamTlsStore};
 
 /// Bytes that the pipe to the echo holds in each direction.
 const PIPE: usize = 64 * 1024;
+/// How often a busy HTTP/2 connection is asked whether it is alive, and how long it may take to
+/// say so. A dead one would otherwise take every new request to its read timeout.
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+/// What an upstream may send ahead of a reader; hyper's own 64 KiB for a connection make all of its
+/// streams wait for the slowest.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Makes connections.
 pub(super) struct Dialer {
     echo: Arc<ArcSwap<EchoRegistry>>,
+    tls: Arc<UpstreamTlsStore>,
+}
+
+/// What a connection was made with, besides its key.
+#[derive(Clone)]
+pub(super) struct Origin {
+    echo: Option<Arc<EchoIdentity>>,
+    tls: Option<Arc<ClientTls>>,
 }
 
 /// Why there is no connection. Nothing was sent in any case.
@@ -34,63 +54,195 @@ pub(super) enum DialError {
     Handshake(#[from] hyper::Error),
     #[error("no connection in time")]
     TimedOut,
+    #[error("TLS policy {0} is not known, or cannot be used")]
+    Policy(u64),
+    #[error("the server name cannot be one")]
+    ServerName,
+    #[error("the connection that another request made failed")]
+    Another,
 }
+
+/// Runs hyper's tasks on the worker's thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalExecutor;
 
 /// The stream under a connection.
 enum Io {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Memory(DuplexStream),
 }
 
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future<Output: 'static> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+// === impl Dialer ===
+
 impl Dialer {
-    pub(super) fn new(echo: Arc<ArcSwap<EchoRegistry>>) -> Self {
-        Self { echo }
+    pub(super) fn new(echo: Arc<ArcSwap<EchoRegistry>>, tls: Arc<UpstreamTlsStore>) -> Self {
+        Self { echo, tls }
     }
 
-    /// Connects to an endpoint.
-    pub(super) async fn dial(
+    /// Whether there is this TLS policy.
+    pub(super) fn knows(&self, policy: u64) -> bool {
+        self.tls.get(policy).is_some()
+    }
+
+    /// A connection: a kept one if `kept` allows and there is one, else a new one.
+    pub(super) async fn connect(
         &self,
-        endpoint: SocketAddr,
+        pool: &Pool,
+        counters: &Counters,
+        key: &Key,
+        kept: bool,
         timeout: Duration,
     ) -> Result<Connection, DialError> {
-        let registry = self.echo.load();
-        let (io, echo) = match registry.get(&endpoint) {
-            Some(identity) => {
-                let (near, far) = tokio::io::duplex(PIPE);
-                tokio::task::spawn_local(echo::serve(far, Arc::clone(identity)));
-                (Io::Memory(near), Some(Arc::clone(identity)))
+        if !key.http2 {
+            if let Some(connection) = kept.then(|| pool.take(key, self)).flatten() {
+                return Ok(connection);
             }
-            None => {
-                let connect = tokio::time::timeout(timeout, TcpStream::connect(endpoint));
-                let stream = connect.await.map_err(|_| DialError::TimedOut)??;
-                stream.set_nodelay(true)?;
-                (Io::Tcp(stream), None)
+            let connection = self.dial(key, timeout).await?;
+            counters.upstream_connections.inc();
+            return Ok(connection);
+        }
+        let joined = async {
+            loop {
+                match pool.join(key, self) {
+                    Joined::Connection(connection) => return Ok(connection),
+                    Joined::Wait(mut dialing) => {
+                        // An error is a sender that is gone: the connection stands, or nobody
+                        // makes one any more.
+                        let failed = match dialing.changed().await {
+                            Ok(()) => *dialing.borrow(),
+                            Err(_) => None,
+                        };
+                        match failed {
+                            Some(failed) if failed.timed_out => return Err(DialError::TimedOut),
+                            Some(_) => return Err(DialError::Another),
+                            None => {}
+                        }
+                    }
+                    Joined::Dial(turn) => {
+                        return match self.dial(key, timeout).await {
+                            Ok(connection) => {
+                                counters.upstream_connections.inc();
+                                Ok(turn.open(connection))
+                            }
+                            Err(error) => {
+                                turn.failed(matches!(error, DialError::TimedOut));
+                                Err(error)
+                            }
+                        };
+                    }
+                }
             }
         };
-        let (sender, driver) = http1::Builder::new()
-            .handshake::<_, UpstreamBody>(TokioIo::new(io))
-            .await?;
-        tokio::task::spawn_local(async move {
-            // The request that uses the connection sees its errors.
-            let _ = driver.await;
-        });
-        Ok(Connection::new(sender, endpoint, echo))
+        // Whoever waits waits no longer than if it connected itself. It has to come before the
+        // dial's own timeout is seen, so that a turn is always brought to its end.
+        match tokio::time::timeout(timeout.saturating_add(Duration::from_millis(1)), joined).await {
+            Ok(joined) => joined,
+            Err(_) => Err(DialError::TimedOut),
+        }
     }
 
-    /// Whether a connection still leads where its endpoint says: the echo's identities can be
-    /// replaced under it.
-    pub(super) fn is_current(&self, connection: &Connection) -> bool {
-        match connection.echo() {
-            None => true,
-            Some(identity) => {
-                let registry = self.echo.load();
-                registry
-                    .get(&connection.endpoint())
-                    .is_some_and(|now| Arc::ptr_eq(now, identity) || now == identity)
+    async fn dial(&self, key: &Key, timeout: Duration) -> Result<Connection, DialError> {
+        match tokio::time::timeout(timeout, self.open(key)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(DialError::TimedOut),
+        }
+    }
+
+    async fn open(&self, key: &Key) -> Result<Connection, DialError> {
+        let echo = self.echo.load().get(&key.endpoint).map(Arc::clone);
+        let mut origin = Origin { echo, tls: None };
+        let io = match (&origin.echo, &key.tls) {
+            (Some(identity), _) => {
+                let (near, far) = tokio::io::duplex(PIPE);
+                let served = echo::serve(far, Arc::clone(identity), key.http2);
+                tokio::task::spawn_local(served);
+                Io::Memory(near)
             }
+            (None, None) => Io::Tcp(tcp(key.endpoint).await?),
+            (None, Some(tls)) => {
+                let client = self.tls.get(tls.policy);
+                let client = client.ok_or(DialError::Policy(tls.policy))?;
+                let stream = handshake(&client, tls, key).await?;
+                origin.tls = Some(client);
+                Io::Tls(Box::new(stream))
+            }
+        };
+        let io = TokioIo::new(io);
+        let sender = if key.http2 {
+            let (sender, driver) = http2::Builder::new(LocalExecutor)
+                .timer(TokioTimer::new())
+                .keep_alive_interval(PING)
+                .keep_alive_timeout(PONG)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .handshake::<_, UpstreamBody>(io)
+                .await?;
+            tokio::task::spawn_local(async move {
+                let _ = driver.await;
+            });
+            Sender::Http2(sender, Rc::new(()))
+        } else {
+            let (sender, driver) = http1::Builder::new()
+                .handshake::<_, UpstreamBody>(io)
+                .await?;
+            tokio::task::spawn_local(async move {
+                // The request that uses the connection sees its errors.
+                let _ = driver.with_upgrades().await;
+            });
+            Sender::Http1(sender)
+        };
+        Ok(Connection::new(sender, key.clone(), origin))
+    }
+
+    /// Whether a connection is what a new one would be: the echo's identities and the TLS
+    /// policies can be replaced under it.
+    pub(super) fn is_current(&self, connection: &Connection) -> bool {
+        let Origin { echo, tls } = connection.origin();
+        let key = connection.key();
+        if let Some(identity) = echo {
+            let registry = self.echo.load();
+            return registry
+                .get(&key.endpoint)
+                .is_some_and(|now| Arc::ptr_eq(now, identity) || now == identity);
+        }
+        match (&key.tls, tls) {
+            (Some(TlsKey { policy, .. }), Some(tls)) => {
+                let now = self.tls.get(*policy);
+                now.is_some_and(|now| Arc::ptr_eq(&now, tls))
+            }
+            _ => true,
         }
     }
 }
+
+async fn tcp(endpoint: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(endpoint).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn handshake(
+    client: &ClientTls,
+    tls: &TlsKey,
+    key: &Key,
+) -> Result<TlsStream<TcpStream>, DialError> {
+    let name = ClientTls::server_name(&tls.server_name, key.endpoint.ip());
+    let name = name.ok_or(DialError::ServerName)?;
+    let stream = tcp(key.endpoint).await?;
+    Ok(client.connector(key.http2).connect(name, stream).await?)
+}
+
+// === impl Io ===
 
 impl AsyncRead for Io {
     fn poll_read(
@@ -100,6 +252,7 @@ impl AsyncRead for Io {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
             Self::Memory(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
@@ -113,6 +266,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
             Self::Memory(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
@@ -120,6 +274,7 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io).poll_flush(cx),
             Self::Memory(io) => Pin::new(io).poll_flush(cx),
         }
     }
@@ -127,6 +282,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
             Self::Memory(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
@@ -138,6 +294,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, bufs),
             Self::Memory(io) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
     }
@@ -145,6 +302,7 @@ impl AsyncWrite for Io {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(io) => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
             Self::Memory(io) => io.is_write_vectored(),
         }
     }

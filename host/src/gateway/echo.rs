@@ -13,11 +13,13 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::io::DuplexStream;
+
+use super::dial::LocalExecutor;
 
 /// Marks a response of the echo.
 pub const ECHO_HEADER: HeaderName = HeaderName::from_static("x-silverback-echo");
@@ -88,10 +90,19 @@ impl FromIterator<(SocketAddr, EchoIdentity)> for EchoRegistry {
 }
 
 /// Serves one connection.
-pub(super) async fn serve(io: DuplexStream, identity: Arc<EchoIdentity>) {
-    let service = service_fn(|request| answer(request, &identity));
-    let served = http1::Builder::new().serve_connection(TokioIo::new(io), service);
-    if let Err(error) = served.await {
+pub(super) async fn serve(io: DuplexStream, identity: Arc<EchoIdentity>, http2: bool) {
+    let service = service_fn(|request| {
+        let identity = Arc::clone(&identity);
+        async move { answer(request, &identity).await }
+    });
+    let io = TokioIo::new(io);
+    let served = if http2 {
+        let http = http2::Builder::new(LocalExecutor);
+        http.serve_connection(io, service).await
+    } else {
+        http1::Builder::new().serve_connection(io, service).await
+    };
+    if let Err(error) = served {
         tracing::debug!(%error, "an echo connection broke");
     }
 }
@@ -113,7 +124,7 @@ async fn answer(
         identity,
         method: parts.method.as_str(),
         path: parts.uri.path_and_query().map_or("", |path| path.as_str()),
-        host: parts.headers.get(HOST).map(lossy).unwrap_or_default(),
+        host: host(&parts),
         headers: by_name(&parts.headers),
         body_bytes,
     };
@@ -128,6 +139,13 @@ async fn answer(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ECHO_HEADER, HeaderValue::from_static("1"));
     Ok(response)
+}
+
+/// Of HTTP/2 it is the authority.
+fn host(request: &http::request::Parts) -> String {
+    let header = request.headers.get(HOST).map(lossy);
+    let authority = || request.uri.authority().map(ToString::to_string);
+    header.or_else(authority).unwrap_or_default()
 }
 
 fn by_name(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {

@@ -2,36 +2,35 @@
 //!
 //! The rules of a retry are nginx's `proxy_next_upstream error timeout`: what could not be sent
 //! goes to the next endpoint; what was sent goes there too if doing it twice is harmless. An
-//! answer, 5xx included, is an answer.
+//! answer, 5xx included, is an answer, unless the plan lists its status.
 
-use std::future::Future as _;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
-use silverback_core::contract::plan::{OwnedPlan, Protocol};
+use http::StatusCode;
+use silverback_core::contract::plan::{Deadlines, OwnedPlan};
 use silverback_core::contract::result::Outcome;
 
-use super::body::{Progress, RequestBody, UpstreamBody};
-use super::dial::DialError;
+use super::attempt::{self, NoAnswer, Patience};
 use super::errors::Refusal;
-use super::filter;
-use super::headers::{self, Forwarded};
-use super::pool::Connection;
+use super::mirror;
+use super::outgoing::{Peer, Template};
 use super::transaction::Transaction;
 
-const NO_TLS: Refusal = Refusal::new(
-    StatusCode::BAD_GATEWAY,
-    "TLS to the upstream is not supported yet",
+pub(super) use super::attempt::Answered;
+pub(super) use super::outgoing::Outgoing;
+
+const NO_PLUGINS: Refusal = Refusal::new(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "this rule needs Kong plugins, which silverback dev cannot run (hint: --ignore-plugins proxies without them)",
 );
-const NO_GRPC: Refusal = Refusal::new(
+const NO_POLICY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
-    "gRPC to the upstream is not supported yet",
+    "the TLS policy for the upstream is not known or cannot be used",
+);
+const NO_AUTHORITY: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "the host cannot be sent to an upstream over HTTP/2",
 );
 pub(super) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
@@ -50,31 +49,14 @@ pub(super) const BAD_PLAN: Refusal = Refusal::new(
     "the filter's plan cannot be carried out",
 );
 
-/// An upstream's answer, with the connection that its body comes over.
-pub(super) struct Answered {
-    pub(super) response: Response<Incoming>,
-    pub(super) connection: Connection,
-}
+/// The longest pause between two tries, unless the plan's first is longer than a tenth of it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What a request is made of, for each try anew.
-pub(super) struct Outgoing<'a> {
-    pub(super) method: Method,
-    /// The client's target.
-    pub(super) target: Uri,
-    /// The client's headers while they are as the filter left them and no try has used them;
-    /// later tries make them anew from the exchange, so that the first needs no copy.
-    pub(super) headers: Option<HeaderMap>,
-    pub(super) body: Option<Rc<RequestBody>>,
-    pub(super) forwarded: &'a Forwarded,
-}
-
-/// How a try failed.
-struct Failure {
-    outcome: Outcome,
-    /// The upstream may have got some of the request.
-    sent: bool,
-    /// On a connection that had served before and then brought no answer.
-    stale: bool,
+/// The plan's deadlines at work.
+#[derive(Clone, Copy)]
+struct Clock {
+    request: Option<Instant>,
+    attempt: Option<Duration>,
 }
 
 /// Carries out the transaction's plan.
@@ -83,197 +65,168 @@ pub(super) async fn execute(
     plan: &OwnedPlan,
     mut out: Outgoing<'_>,
 ) -> Result<Answered, Refusal> {
-    match plan.protocol {
-        Protocol::Http => {}
-        Protocol::Https => return Err(NO_TLS),
-        Protocol::Grpc | Protocol::Grpcs | Protocol::H2c => return Err(NO_GRPC),
+    let shared = Rc::clone(&tx.shared);
+    let clock = Clock::start(plan.deadlines);
+    if plan.plugin_set != 0 && !shared.ignore_plugins {
+        return Err(NO_PLUGINS);
     }
-    let uri = target(plan, &out.target).ok_or(BAD_PLAN)?;
+    let template = Template::new(plan, &out.target).ok_or(BAD_PLAN)?;
+    mirror::copies(tx, plan, &template, &out);
     let mut number = 0;
-    let mut kept_allowed = true;
+    let mut kept = true;
     loop {
         let index = number % plan.endpoints.len();
         let Some(&endpoint) = plan.endpoints.get(index) else {
             return Err(BAD_PLAN);
         };
+        let peer = Peer::new(endpoint, plan.protocol, plan.tls.as_ref());
+        if let Some(tls) = &peer.key.tls
+            && !shared.dialer.knows(tls.policy)
+        {
+            return Err(NO_POLICY);
+        }
         tx.endpoint = Some(endpoint);
-        let failure = match attempt(tx, plan, &mut out, &uri, endpoint, kept_allowed).await {
-            Ok(answered) => {
-                tx.tried(index, Outcome::Answered);
-                return Ok(answered);
-            }
-            Err(failure) => failure,
-        };
-        if out.body.as_ref().is_some_and(|body| body.failed()) {
-            return Err(BAD_BODY);
-        }
+        let body = out.body.clone();
+        let answer = attempt::attempt(
+            &shared,
+            &peer,
+            Patience::new(plan, clock.try_until()),
+            kept,
+            body.as_deref(),
+            || template.request(tx, &mut out, &peer),
+        );
+        let answer = answer.await;
         let replayable = out.body.as_ref().is_none_or(|body| body.replayable());
-        let again = replayable && (!failure.sent || out.method.is_idempotent());
-        if failure.stale && again {
-            // Not the endpoint's fault: the same one again, over a new connection, and it is not
-            // one of the plan's tries (nginx does the same for a cached peer).
-            tx.shared.counters.stale_connections.inc();
-            tx.shared.pool.forget(endpoint);
-            kept_allowed = false;
-            continue;
+        let left = number + 1 < usize::from(plan.tries);
+        let pause = pause(plan, number);
+        let failure = match answer {
+            Ok(answered) => {
+                let status = answered.response.status().as_u16();
+                let retry = plan.retry.as_ref();
+                let listed = retry.is_some_and(|retry| retry.codes.contains(&status));
+                if !(listed && left && replayable && clock.allows(pause)) {
+                    tx.tried(index, Outcome::Answered);
+                    return Ok(answered);
+                }
+                tx.tried(index, Outcome::Failed);
+                answered.discard(&shared, out.body.as_deref());
+                None
+            }
+            Err(NoAnswer::NoAuthority) => {
+                return Err(if plan.host.is_some() {
+                    BAD_PLAN
+                } else {
+                    NO_AUTHORITY
+                });
+            }
+            Err(NoAnswer::Failed(failure)) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            if out.body.as_ref().is_some_and(|body| body.failed()) {
+                return Err(BAD_BODY);
+            }
+            let again = replayable && (!failure.sent || out.method.is_idempotent());
+            if failure.stale && again {
+                // Not the endpoint's fault: the same one again, over a new connection, and it is
+                // not one of the plan's tries (nginx does the same for a cached peer).
+                shared.counters.stale_connections.inc();
+                kept = false;
+                continue;
+            }
+            tx.tried(index, failure.outcome);
+            let timed_out = failure.outcome == Outcome::TimedOut || clock.is_over();
+            let in_time = clock.allows(pause);
+            if !left || !again || !in_time {
+                shared.counters.upstream_failures.inc();
+                let would_be_late = left && again && !in_time;
+                return Err(if timed_out || would_be_late {
+                    GATEWAY_TIMEOUT
+                } else {
+                    BAD_GATEWAY
+                });
+            }
         }
-        tx.tried(index, failure.outcome);
-        kept_allowed = true;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        shared.counters.retries.inc();
+        kept = true;
         number += 1;
-        if number >= usize::from(plan.tries) || !again {
-            tx.shared.counters.upstream_failures.inc();
-            return Err(match failure.outcome {
-                Outcome::TimedOut => GATEWAY_TIMEOUT,
-                _ => BAD_GATEWAY,
-            });
-        }
-        tx.shared.counters.retries.inc();
     }
 }
 
-/// One try.
-async fn attempt(
-    tx: &mut Transaction,
-    plan: &OwnedPlan,
-    out: &mut Outgoing<'_>,
-    uri: &Uri,
-    endpoint: SocketAddr,
-    kept_allowed: bool,
-) -> Result<Answered, Failure> {
-    let shared = Rc::clone(&tx.shared);
-    let kept = kept_allowed
-        .then(|| shared.pool.take(endpoint, &shared.dialer))
-        .flatten();
-    let mut connection = match kept {
-        Some(connection) => connection,
-        None => {
-            let timeout = Duration::from_millis(plan.timeouts.connect.into());
-            match shared.dialer.dial(endpoint, timeout).await {
-                Ok(connection) => {
-                    shared.counters.upstream_connections.inc();
-                    connection
-                }
-                Err(error) => {
-                    tracing::debug!(%endpoint, %error, "no connection");
-                    let outcome = match error {
-                        DialError::TimedOut => Outcome::TimedOut,
-                        _ => Outcome::Failed,
-                    };
-                    return Err(Failure {
-                        outcome,
-                        sent: false,
-                        stale: false,
-                    });
-                }
-            }
-        }
+/// The pause after the try of this number, from 0.
+fn pause(plan: &OwnedPlan, number: usize) -> Duration {
+    let Some(retry) = &plan.retry else {
+        return Duration::ZERO;
     };
+    let first = Duration::from_millis(retry.backoff.into());
+    let factor = u32::try_from(number)
+        .ok()
+        .and_then(|n| 1_u32.checked_shl(n))
+        .unwrap_or(u32::MAX);
+    let longest = LONGEST_PAUSE.max(first.saturating_mul(10));
+    first.saturating_mul(factor).min(longest)
+}
 
-    let mut request = Request::new(match &out.body {
-        Some(body) => body.start(),
-        None => UpstreamBody::Empty,
-    });
-    *request.method_mut() = out.method.clone();
-    *request.uri_mut() = uri.clone();
-    *request.version_mut() = Version::HTTP_11;
-    let headers = out.headers.take();
-    *request.headers_mut() = headers.unwrap_or_else(|| filter::upstream_headers(&tx.exchange));
-    prepare(request.headers_mut(), plan, out, endpoint);
+// === impl Clock ===
 
-    let stale = connection.used;
-    let sent_at = Instant::now();
-    let sending = pin!(connection.sender.try_send_request(request));
-    let outcome = wait(sending, out.body.as_deref(), plan, sent_at).await;
-    match outcome {
-        Some(Ok(response)) => Ok(Answered {
-            response,
-            connection,
-        }),
-        Some(Err(mut error)) => {
-            tracing::debug!(%endpoint, error = %error.error(), "no answer");
-            Err(Failure {
-                outcome: Outcome::Failed,
-                // What comes back was not written.
-                sent: error.take_message().is_none(),
-                stale,
-            })
+impl Clock {
+    fn start(deadlines: Deadlines) -> Self {
+        let some = |ms: u32| (ms > 0).then(|| Duration::from_millis(ms.into()));
+        Self {
+            request: some(deadlines.request).map(|limit| Instant::now() + limit),
+            attempt: some(deadlines.attempt),
         }
-        None => Err(Failure {
-            outcome: Outcome::TimedOut,
-            sent: true,
-            stale: false,
-        }),
+    }
+
+    /// When a try that starts now must be over.
+    fn try_until(self) -> Option<Instant> {
+        let attempt = self.attempt.map(|limit| Instant::now() + limit);
+        match (attempt, self.request) {
+            (Some(attempt), Some(request)) => Some(attempt.min(request)),
+            (attempt, request) => attempt.or(request),
+        }
+    }
+
+    fn is_over(self) -> bool {
+        !self.allows(Duration::ZERO)
+    }
+
+    /// Whether there is time for a pause and then another try.
+    fn allows(self, pause: Duration) -> bool {
+        self.request
+            .is_none_or(|request| Instant::now() + pause < request)
     }
 }
 
-/// Waits for the head of the answer; `None` when a timeout of the plan passes. The timer is set
-/// once and looks, when it fires, at how far the request has got.
-async fn wait<F: Future>(
-    sending: std::pin::Pin<&mut F>,
-    body: Option<&RequestBody>,
-    plan: &OwnedPlan,
-    sent_at: Instant,
-) -> Option<F::Output> {
-    let send = Duration::from_millis(plan.timeouts.send.into());
-    let read = Duration::from_millis(plan.timeouts.read.into());
-    let first = if body.is_some() { send.min(read) } else { read };
-    let mut sending = sending;
-    let mut timer = pin!(tokio::time::sleep_until((sent_at + first).into()));
-    std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(output) = sending.as_mut().poll(cx) {
-            return std::task::Poll::Ready(Some(output));
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            let due = match body.map_or(Progress::Sent(sent_at), RequestBody::progress) {
-                // The client is slow: it has a timeout of its own.
-                Progress::Client => now + send,
-                Progress::Sending(at) => at + send,
-                Progress::Sent(at) => at + read,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use silverback_core::contract::plan::{Plan, RetryOn};
+
+    #[test]
+    fn a_pause_is_doubled_and_has_an_end() {
+        let endpoints = [([10, 0, 0, 1], 80).into()];
+        let pauses = |backoff: u32| {
+            let plan = Plan {
+                retry: Some(RetryOn {
+                    backoff,
+                    codes: &[],
+                }),
+                ..Plan::to(1, 1, &endpoints)
             };
-            if due <= now {
-                return std::task::Poll::Ready(None);
-            }
-            timer.as_mut().reset(due.into());
-        }
-        std::task::Poll::Pending
-    })
-    .await
-}
-
-/// The target that goes upstream, in origin form.
-fn target(plan: &OwnedPlan, client: &Uri) -> Option<Uri> {
-    let path = match &plan.uri {
-        None if client.authority().is_none() => return Some(client.clone()),
-        None => client.path_and_query()?.clone(),
-        Some(uri) if uri.first() == Some(&b'/') => PathAndQuery::try_from(uri.as_slice()).ok()?,
-        Some(_) => return None,
-    };
-    Some(Uri::from(path))
-}
-
-/// Makes a client's headers an upstream's.
-fn prepare(headers: &mut HeaderMap, plan: &OwnedPlan, out: &Outgoing<'_>, endpoint: SocketAddr) {
-    headers::strip_request(headers);
-    for name in &plan.remove_headers {
-        if let Ok(name) = http::HeaderName::from_bytes(name) {
-            headers.remove(name);
-        }
-    }
-    // X-Forwarded-Host is the client's Host, not the plan's.
-    let path = out.target.path_and_query().map_or("", |path| path.as_str());
-    out.forwarded.apply(headers, path);
-    let host = match &plan.host {
-        Some(host) => HeaderValue::from_bytes(host).ok(),
-        // HTTP/1.0 without Host: HTTP/1.1 needs one.
-        None if !headers.contains_key(HOST) => HeaderValue::try_from(endpoint.to_string()).ok(),
-        None => None,
-    };
-    if let Some(host) = host {
-        headers.insert(HOST, host);
-    }
-    if out.body.as_ref().is_some_and(|body| body.is_chunked()) {
-        // Without the header hyper takes a GET for one without a body, and drops it.
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            let mut bytes = Vec::new();
+            plan.encode(&mut bytes).unwrap();
+            let plan = OwnedPlan::decode(&bytes).unwrap();
+            [0, 1, 2, 9, 10, 31, 32, 254].map(|n| pause(&plan, n).as_millis())
+        };
+        assert_eq!(pauses(0), [0; 8]);
+        assert_eq!(
+            pauses(10),
+            [10, 20, 40, 5120, 10_000, 10_000, 10_000, 10_000]
+        );
+        assert_eq!(pauses(20_000)[..3], [20_000, 40_000, 80_000]);
+        assert_eq!(pauses(20_000)[3..], [200_000; 5]);
     }
 }

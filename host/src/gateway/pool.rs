@@ -1,99 +1,199 @@
-//! Idle upstream connections, a worker's own.
+//! Upstream connections that are open, a worker's own.
 //!
 //! The pool is by endpoint and knows nothing of requests, so that a plan's tries can go from
 //! endpoint to endpoint: a client that pools for itself (hyper-util's) hides which endpoint
 //! failed and whether anything was sent.
+//!
+//! HTTP/1.1 connections are here while they are idle. Of HTTP/2 there is one for each key, and
+//! requests share it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use tokio::sync::watch;
 
 use super::body::UpstreamBody;
-use super::dial::Dialer;
-use super::echo::EchoIdentity;
+use super::dial::{Dialer, Origin};
 use super::limits::Limits;
 
-/// A connection to an endpoint, good for one request at a time.
+/// What connections must have in common to stand for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) endpoint: SocketAddr,
+    pub(super) http2: bool,
+    /// Connections of different policies must not be mixed, and a server may choose its
+    /// certificate, and more, by the name.
+    pub(super) tls: Option<TlsKey>,
+}
+
+/// TLS in a [`Key`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TlsKey {
+    pub(super) policy: u64,
+    pub(super) server_name: Vec<u8>,
+}
+
+/// A connection to an endpoint: one of HTTP/1.1, good for one request at a time, or a share in
+/// one of HTTP/2.
 pub(super) struct Connection {
-    pub(super) sender: SendRequest<UpstreamBody>,
-    endpoint: SocketAddr,
-    echo: Option<Arc<EchoIdentity>>,
+    sender: Sender,
+    key: Key,
+    origin: Origin,
     idle_since: Instant,
     /// It has carried a request: the upstream may have closed it in the meantime.
     pub(super) used: bool,
 }
 
-/// Connections of one kind to one endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    endpoint: SocketAddr,
-    /// Id of the TLS policy; connections of different policies must not be mixed. 0 = no TLS,
-    /// all that this gateway speaks so far.
-    tls: u64,
+/// What requests are given to.
+pub(super) enum Sender {
+    Http1(http1::SendRequest<UpstreamBody>),
+    /// The count of the `Rc` is that of the shares.
+    Http2(http2::SendRequest<UpstreamBody>, Rc<()>),
 }
 
-/// The idle connections.
+/// The one HTTP/2 connection of a key.
+enum Slot {
+    Open(Connection),
+    Dialing(Dialing),
+}
+
+/// Tells how a dial ended: whether it timed out if it failed, then gone if it succeeded.
+pub(super) type Dialing = watch::Receiver<Option<DialFailed>>;
+
+/// How somebody else's dial failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DialFailed {
+    pub(super) timed_out: bool,
+}
+
+/// What there is for a request over HTTP/2.
+pub(super) enum Joined {
+    Connection(Connection),
+    /// Somebody is connecting.
+    Wait(Dialing),
+    /// Nobody is: the asker must, and drops this when it is done.
+    Dial(DialTurn),
+}
+
+/// The right and duty to connect.
+pub(super) struct DialTurn {
+    key: Key,
+    done: watch::Sender<Option<DialFailed>>,
+    slots: Rc<RefCell<HashMap<Key, Slot>>>,
+}
+
+/// The connections.
 pub(super) struct Pool {
     idle: RefCell<HashMap<Key, Vec<Connection>>>,
+    slots: Rc<RefCell<HashMap<Key, Slot>>>,
     per_endpoint: usize,
     timeout: Duration,
 }
 
+// === impl Connection ===
+
 impl Connection {
-    pub(super) fn new(
-        sender: SendRequest<UpstreamBody>,
-        endpoint: SocketAddr,
-        echo: Option<Arc<EchoIdentity>>,
-    ) -> Self {
+    pub(super) fn new(sender: Sender, key: Key, origin: Origin) -> Self {
         Self {
             sender,
-            endpoint,
-            echo,
+            key,
+            origin,
             idle_since: Instant::now(),
             used: false,
         }
     }
 
-    pub(super) fn endpoint(&self) -> SocketAddr {
-        self.endpoint
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 
-    pub(super) fn echo(&self) -> Option<&Arc<EchoIdentity>> {
-        self.echo.as_ref()
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
-    fn key(&self) -> Key {
-        key(self.endpoint)
+    pub(super) async fn send(
+        &mut self,
+        request: Request<UpstreamBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender, _) => sender.try_send_request(request).await,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender, _) => sender.is_closed(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender, _) => sender.is_ready(),
+        }
+    }
+
+    /// A share of it; `None` for HTTP/1.1.
+    fn share(&mut self) -> Option<Self> {
+        let Sender::Http2(sender, shares) = &self.sender else {
+            return None;
+        };
+        let share = Self {
+            sender: Sender::Http2(sender.clone(), Rc::clone(shares)),
+            key: self.key.clone(),
+            origin: self.origin.clone(),
+            idle_since: self.idle_since,
+            used: self.used,
+        };
+        self.used = true;
+        self.idle_since = Instant::now();
+        Some(share)
+    }
+
+    fn is_share_of(&self, other: &Self) -> bool {
+        match (&self.sender, &other.sender) {
+            (Sender::Http2(_, a), Sender::Http2(_, b)) => Rc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    fn is_unshared(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(_) => true,
+            Sender::Http2(_, shares) => Rc::strong_count(shares) == 1,
+        }
     }
 }
 
-fn key(endpoint: SocketAddr) -> Key {
-    Key { endpoint, tls: 0 }
-}
+// === impl Pool ===
 
 impl Pool {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             idle: RefCell::default(),
+            slots: Rc::default(),
             per_endpoint: limits.pool_idle_per_endpoint,
             timeout: limits.pool_idle_timeout,
         }
     }
 
-    /// The connection used last: the likeliest to be alive, and the others may grow old.
-    pub(super) fn take(&self, endpoint: SocketAddr, dialer: &Dialer) -> Option<Connection> {
+    /// The HTTP/1.1 connection used last: the likeliest to be alive, and the others may grow old.
+    pub(super) fn take(&self, key: &Key, dialer: &Dialer) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let idle = idle.get_mut(&key(endpoint))?;
+        let idle = idle.get_mut(key)?;
         // One that has just been put back gets ready when its driver runs; others are by now.
-        let usable =
-            |connection: &Connection| connection.sender.is_ready() || connection.sender.is_closed();
+        let usable = |connection: &Connection| connection.is_ready() || connection.is_closed();
         while let Some(at) = idle.iter().rposition(usable) {
             let connection = idle.remove(at);
-            if connection.sender.is_closed() {
+            if connection.is_closed() {
                 continue;
             }
             if connection.idle_since.elapsed() < self.timeout && dialer.is_current(&connection) {
@@ -105,40 +205,109 @@ impl Pool {
         None
     }
 
+    /// A share in the key's HTTP/2 connection, or who makes it.
+    pub(super) fn join(&self, key: &Key, dialer: &Dialer) -> Joined {
+        let mut slots = self.slots.borrow_mut();
+        match slots.get_mut(key) {
+            Some(Slot::Open(connection))
+                if !connection.is_closed() && dialer.is_current(connection) =>
+            {
+                if let Some(share) = connection.share() {
+                    return Joined::Connection(share);
+                }
+            }
+            // Without a sender nobody is connecting any more: its request was given up.
+            Some(Slot::Dialing(dialing)) if dialing.has_changed().is_ok() => {
+                return Joined::Wait(dialing.clone());
+            }
+            _ => {}
+        }
+        let (done, dialing) = watch::channel(None);
+        slots.insert(key.clone(), Slot::Dialing(dialing));
+        Joined::Dial(DialTurn {
+            key: key.clone(),
+            done,
+            slots: Rc::clone(&self.slots),
+        })
+    }
+
     /// Keeps a connection whose exchange is over.
     pub(super) fn put(&self, mut connection: Connection) {
-        if self.per_endpoint == 0 || connection.sender.is_closed() {
+        if connection.key.http2 {
+            if let Some(Slot::Open(open)) = self.slots.borrow_mut().get_mut(&connection.key)
+                && open.is_share_of(&connection)
+            {
+                open.idle_since = Instant::now();
+            }
+            return;
+        }
+        if self.per_endpoint == 0 || connection.is_closed() {
             return;
         }
         connection.idle_since = Instant::now();
         connection.used = true;
         let mut idle = self.idle.borrow_mut();
-        let idle = idle.entry(connection.key()).or_default();
+        let idle = idle.entry(connection.key.clone()).or_default();
         if idle.len() >= self.per_endpoint {
             idle.remove(0);
         }
         idle.push(connection);
     }
 
-    /// Forgets an endpoint's connections: one of them was found closed by the upstream, and one
-    /// that restarted has closed them all.
-    pub(super) fn forget(&self, endpoint: SocketAddr) {
-        self.idle.borrow_mut().remove(&key(endpoint));
+    /// Forgets what is like this connection: it was found closed by the upstream, and one that
+    /// restarted has closed them all.
+    pub(super) fn forget(&self, connection: &Connection) {
+        if connection.key.http2 {
+            let mut slots = self.slots.borrow_mut();
+            // There may be a new one already.
+            if let Some(Slot::Open(open)) = slots.get(&connection.key)
+                && open.is_share_of(connection)
+            {
+                slots.remove(&connection.key);
+            }
+        } else {
+            self.idle.borrow_mut().remove(&connection.key);
+        }
     }
 
     /// Closes what is too old.
     pub(super) fn reap(&self, now: Instant) {
+        let old = |connection: &Connection| {
+            connection.is_closed() || now.duration_since(connection.idle_since) >= self.timeout
+        };
         self.idle.borrow_mut().retain(|_, idle| {
-            idle.retain(|connection| {
-                !connection.sender.is_closed()
-                    && now.duration_since(connection.idle_since) < self.timeout
-            });
+            idle.retain(|connection| !old(connection));
             !idle.is_empty()
+        });
+        self.slots.borrow_mut().retain(|_, slot| match slot {
+            Slot::Open(open) => !(old(open) && open.is_unshared()),
+            Slot::Dialing(dialing) => dialing.has_changed().is_ok(),
         });
     }
 
-    /// Closes all.
+    /// Closes all that is idle; what is shared lives as long as its requests.
     pub(super) fn clear(&self) {
         self.idle.borrow_mut().clear();
+        self.slots.borrow_mut().clear();
+    }
+}
+
+// === impl DialTurn ===
+
+impl DialTurn {
+    /// The connection stands: a share for whoever made it. Those that wait come again.
+    pub(super) fn open(self, mut connection: Connection) -> Connection {
+        let Some(share) = connection.share() else {
+            return connection;
+        };
+        let mut slots = self.slots.borrow_mut();
+        slots.insert(self.key.clone(), Slot::Open(connection));
+        share
+    }
+
+    /// There is none, for those that wait neither.
+    pub(super) fn failed(self, timed_out: bool) {
+        self.slots.borrow_mut().remove(&self.key);
+        let _ = self.done.send(Some(DialFailed { timed_out }));
     }
 }

@@ -61,6 +61,13 @@ counters! {
     open_connections,
     /// Connections made to upstreams.
     upstream_connections,
+    /// Copies of requests that a mirror answered.
+    mirrors_sent,
+    /// Copies of requests that no mirror answered.
+    mirrors_failed,
+    /// Copies of requests that were not sent: the body was too long or never came whole, or too many
+    /// copies were under way.
+    mirrors_dropped,
 }
 
 /// A counter with one writer; readers see it a little late.

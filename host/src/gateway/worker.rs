@@ -19,6 +19,7 @@ use super::errors::RequestIds;
 use super::filter::{self, FilterHost};
 use super::limits::Limits;
 use super::listener::ListenerSpec;
+use super::mirror::Mirrors;
 use super::pool::Pool;
 use super::server;
 use super::stats::Counters;
@@ -40,6 +41,9 @@ pub(super) struct Shared {
     pub(super) filter: FilterHost,
     pub(super) pool: Pool,
     pub(super) dialer: Dialer,
+    pub(super) mirrors: Mirrors,
+    /// Plans that need Kong plugins are carried out without them.
+    pub(super) ignore_plugins: bool,
     pub(super) limits: Limits,
     pub(super) ids: RequestIds,
     pub(super) counters: Arc<Counters>,
@@ -61,6 +65,7 @@ pub(super) struct Setup {
     pub(super) index: usize,
     pub(super) filter: FilterHost,
     pub(super) dialer: Dialer,
+    pub(super) ignore_plugins: bool,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) on_access: Option<AccessHook>,
@@ -79,6 +84,8 @@ pub(super) fn run(setup: Setup, commands: mpsc::UnboundedReceiver<Command>) -> s
         filter: setup.filter,
         pool: Pool::new(&setup.limits),
         dialer: setup.dialer,
+        mirrors: Mirrors::default(),
+        ignore_plugins: setup.ignore_plugins,
         limits: setup.limits,
         ids: RequestIds::new(setup.index),
         counters: setup.counters,

@@ -1,7 +1,6 @@
 //! What becomes of a request by what the filter says: nothing, a response, a plan, a trap.
 
 use silverback::gateway::Gateway;
-use silverback_core::contract::plan::Protocol;
 use silverback_core::contract::request::RequestInfo;
 
 use crate::backend::Backend;
@@ -98,19 +97,6 @@ fn a_plan_that_cannot_be_read_is_500_and_counted() {
         assert_eq!(proxy.gateway.stats().bad_plans, n as u64 + 1);
     }
     assert_eq!(backend.count(), 0);
-}
-
-#[test]
-fn protocols_that_are_not_spoken_yet_say_so() {
-    let proxy = Proxy::start();
-    let endpoints = ["127.0.0.1:1".parse().unwrap()];
-    let https = plan(&endpoints).change(|plan| plan.protocol = Protocol::Https);
-    let reply = proxy.send(&https.get());
-    assert_eq!(reply.status, 502);
-    assert_eq!(
-        reply.json()["message"],
-        "TLS to the upstream is not supported yet"
-    );
 }
 
 #[test]

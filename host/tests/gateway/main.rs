@@ -8,13 +8,22 @@
     reason = "a test that finds something missing shall fail"
 )]
 
+mod async_backend;
 mod backend;
 mod bodies;
+mod certificates;
+mod deadlines;
 mod decisions;
 mod echo;
 mod failover;
 mod filter;
 mod forwarding;
+mod headers_plan;
 mod lifecycle;
 mod malformed;
+mod mirror;
+mod plugins;
+mod retry;
 mod support;
+mod upstream_h2;
+mod upstream_tls;

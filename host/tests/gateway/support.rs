@@ -202,6 +202,13 @@ impl Client {
         (n > 0).then(|| String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
+    /// So many bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     pub(crate) fn try_read_reply(&mut self, head: bool) -> Option<Reply> {
         let mut status = self.line()?;
         while status.contains(" 100 ") {

@@ -28,6 +28,7 @@ pub(super) struct Config {
     pub(super) workers: usize,
     pub(super) zone_bytes: usize,
     pub(super) strict: bool,
+    pub(super) ignore_plugins: bool,
     pub(super) watch: bool,
     pub(super) filter_wasm: Option<PathBuf>,
     pub(super) translator_wasm: Option<PathBuf>,
@@ -77,6 +78,7 @@ impl Config {
                 .filter(|bytes| *bytes >= MIN_ZONE)
                 .ok_or_else(|| ConfigError::ZoneSize(args.zone_size.clone()))?,
             strict: !args.no_strict,
+            ignore_plugins: args.ignore_plugins,
             watch: !args.no_watch,
             filter_wasm: args.filter_wasm.clone(),
             translator_wasm: args.translator_wasm.clone(),

@@ -115,6 +115,7 @@ impl Running {
                 ..WorkerOptions::default()
             },
             on_access,
+            ignore_plugins: config.ignore_plugins,
             ..GatewayOptions::default()
         };
         let gateway = Gateway::start(&filter, options)

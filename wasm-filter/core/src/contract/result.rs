@@ -15,9 +15,10 @@ pub const VERSION: u8 = 1;
 pub enum Outcome {
     /// The upstream answered; the status says how.
     Answered = 0,
-    /// No connection: refused, unreachable or reset before the answer.
+    /// No connection: refused, unreachable or reset before the answer; or an answer with a code of
+    /// [`super::plan::RetryOn`], and another try after it.
     Failed = 1,
-    /// A limit of [`super::plan::Timeouts`] passed.
+    /// A limit of [`super::plan::Timeouts`] or [`super::plan::Deadlines`] passed.
     TimedOut = 2,
 }
 
