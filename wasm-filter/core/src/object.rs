@@ -27,7 +27,9 @@ pub(crate) enum Kind {
     Ingress,
     GatewayClass,
     Gateway,
+    ListenerSet,
     HttpRoute,
+    GrpcRoute,
     ReferenceGrant,
     Service,
     EndpointSlice,
@@ -84,12 +86,14 @@ impl core::fmt::Display for ObjectKey {
 // === impl Kind ===
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::IngressClass,
         Self::Ingress,
         Self::GatewayClass,
         Self::Gateway,
+        Self::ListenerSet,
         Self::HttpRoute,
+        Self::GrpcRoute,
         Self::ReferenceGrant,
         Self::Service,
         Self::EndpointSlice,
@@ -117,7 +121,9 @@ impl Kind {
             Self::Ingress => "Ingress",
             Self::GatewayClass => "GatewayClass",
             Self::Gateway => "Gateway",
+            Self::ListenerSet => "ListenerSet",
             Self::HttpRoute => "HTTPRoute",
+            Self::GrpcRoute => "GRPCRoute",
             Self::ReferenceGrant => "ReferenceGrant",
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
@@ -129,9 +135,12 @@ impl Kind {
     pub(crate) fn group(self) -> &'static str {
         match self {
             Self::IngressClass | Self::Ingress => "networking.k8s.io",
-            Self::GatewayClass | Self::Gateway | Self::HttpRoute | Self::ReferenceGrant => {
-                GATEWAY_GROUP
-            }
+            Self::GatewayClass
+            | Self::Gateway
+            | Self::ListenerSet
+            | Self::HttpRoute
+            | Self::GrpcRoute
+            | Self::ReferenceGrant => GATEWAY_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace | Self::Secret => "",
         }

@@ -92,58 +92,70 @@ codes! {
         "Rename one; the first is in effect.";
     GatewayClassNotFound: "A Gateway names a GatewayClass that does not exist.",
         "Create the GatewayClass or correct `spec.gatewayClassName`.";
-    HostnameConflict: "Two listeners of a Gateway have the same port and hostname.",
-        "Change one of them; the first is in effect.";
+    HostnameConflict: "Two listeners of a Gateway and its ListenerSets have the same port and hostname.",
+        "Change one of them. Of one object neither is in effect; else the Gateway comes before ListenerSets, an older ListenerSet before a younger one.";
+    IncompatibleFilters: "Filters of one rule exclude each other: a redirect with a rewrite or with backendRefs, one sort repeated, or ReplacePrefixMatch without PathPrefix.",
+        "Remove one of them; until then the rule answers 500.";
     InvalidAddress: "An endpoint's address is not an IP address of the slice's address type.",
         "Correct the EndpointSlice; the other endpoints are in use.";
     InvalidCertificateRef: "An HTTPS listener has no certificate, or one that does not exist or is no Secret of type kubernetes.io/tls.",
         "Create the Secret or correct `tls.certificateRefs`; until then the listener is not programmed.";
-    InvalidHeader: "A header name is not an HTTP token, or its value is empty or has control characters.",
-        "Correct the header; the match is not programmed.";
+    InvalidDuration: "A duration is not written as the Gateway API demands, or longer than can be kept.",
+        "Use one to four whole numbers with h, m, s or ms, such as 1m30s.";
+    InvalidHeader: "A header name is not an HTTP token or belongs to the connection, or a value is empty or has control characters.",
+        "Correct the header; until then the match is not programmed, and a rule with such a filter answers 500.";
     InvalidHost: "A host is not a DNS name with at most one leading `*.`: IP addresses, ports, spaces and other characters are not allowed.",
         "Use a DNS name of labels with letters, digits and `-`; write names in other scripts in punycode.";
     InvalidJson: "The object is no JSON, or nested deeper than 128 levels.",
         "Correct the manifest.";
     InvalidKind: "A reference names a kind that cannot be used there.",
-        "Refer to a Service (group \"\") as backend.";
+        "Refer to a Service (group \"\") as backend, to a KongPlugin as filter, to a Gateway as parent of a ListenerSet.";
     InvalidMethod: "A method is none of those that the Gateway API lists.",
         "Use one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH; the match is not programmed.";
     InvalidName: "An object has no name, or one with characters that names cannot have.",
         "Give it a name of at most 253 letters, digits, `-` and `.`.";
     InvalidParameters: "A GatewayClass or Gateway refers to parameters; none are supported.",
         "Remove `parametersRef`.";
-    InvalidPath: "A path does not start with `/`, has a `?`, `#` or control characters, or a broken percent-escape.",
+    InvalidPath: "A path does not start with `/`, has a `?`, `#` or control characters, or a broken percent-escape; or a gRPC service or method is no identifier.",
         "Correct the path; it is not programmed.";
     InvalidPort: "A port is not a number from 1 to 65535.",
         "Correct the port.";
+    InvalidRegex: "A regular expression cannot be parsed, needs look-around or back-references, or is too large.",
+        "Correct or simplify it; the match is not programmed.";
     InvalidRouteKinds: "A listener allows kinds of routes that it cannot serve.",
-        "Remove them from `allowedRoutes.kinds`; HTTP and HTTPS listeners serve HTTPRoute.";
+        "Remove them from `allowedRoutes.kinds`; HTTP and HTTPS listeners serve HTTPRoute and GRPCRoute.";
     InvalidValue: "A value is outside of what the field allows.",
         "Correct the value as the message says.";
+    KicDiffers: "What the object says means something else to Kong Ingress Controller; here the specification holds.",
+        "Nothing has to be done if the meaning is what you want.";
+    ListenersShared: "Listeners of several Gateways have the same port and hostname, which one data plane cannot tell apart: routes of all of them are reachable there.",
+        "Give the Gateways different ports or hostnames.";
     MissingField: "A required field is missing, null or empty.",
         "Add the field.";
     NoMatchingListenerHostname: "No hostname of the route fits the hostname of a listener that it attaches to.",
         "Change the hostnames of the route or of the listener.";
     NoMatchingParent: "The Gateway has no listener with the parentRef's sectionName and port.",
         "Correct `sectionName` or `port`, or add the listener.";
+    NotAllowedByGateway: "A ListenerSet names a Gateway that does not allow ListenerSets of its namespace.",
+        "Change `allowedListeners` of the Gateway; without it no ListenerSet attaches.";
     NotAllowedByListeners: "The listeners do not allow routes of this namespace or kind.",
         "Change `allowedRoutes` of the listener; without it only routes of the Gateway's namespace attach.";
-    ParentNotFound: "A route names a Gateway that does not exist, or no parent at all.",
-        "Create the Gateway or correct `spec.parentRefs`.";
+    ParentNotFound: "A route or ListenerSet names a Gateway or ListenerSet that does not exist, or no parent at all.",
+        "Create it or correct `spec.parentRefs`.";
     ProblemsOmitted: "The object has more problems than are listed.",
         "Cure the listed ones first.";
-    ProtocolConflict: "Two listeners of a Gateway have the same port and different protocols.",
-        "Change the port of one; the first is in effect.";
+    ProtocolConflict: "Two listeners of a Gateway and its ListenerSets have the same port and different protocols.",
+        "Change the port of one. Of one object neither is in effect; else the Gateway comes before ListenerSets, an older ListenerSet before a younger one.";
     RefNotPermitted: "A reference into another namespace is not permitted by any ReferenceGrant there.",
         "Add a ReferenceGrant in the namespace that is referred to.";
     TooMany: "A list is longer than can be represented.",
         "Split the object; the entries behind the limit are not in effect.";
-    UnsupportedAddressType: "An EndpointSlice has addresses that are no IP addresses.",
-        "Use address type IPv4 or IPv6.";
+    UnsupportedAddressType: "An EndpointSlice or a Gateway has addresses of a type that is not supported.",
+        "Use address type IPv4 or IPv6 (EndpointSlice), IPAddress or Hostname (Gateway).";
     UnsupportedField: "A field, annotation or filter is not supported; the message says what happens instead.",
         "Remove it, or wait for a version that supports it.";
     UnsupportedPathType: "The path type is not supported; the path is not programmed.",
-        "Use Exact or Prefix (Ingress), Exact or PathPrefix (HTTPRoute).";
+        "Use Exact or Prefix (Ingress), Exact, PathPrefix or RegularExpression (HTTPRoute), Exact or RegularExpression (GRPCRoute).";
     UnsupportedProtocol: "A listener has a protocol that is not served.",
         "Use HTTP or HTTPS.";
     WrongType: "A field has another JSON type than it must have.",

@@ -6,18 +6,24 @@
 //! change nothing (a status, an unknown annotation) are recognised.
 
 pub(crate) mod annotations;
+pub(crate) mod duration;
 pub(crate) mod endpoint_slice;
 pub(crate) mod field;
 pub(crate) mod gateway;
 pub(crate) mod gateway_class;
+pub(crate) mod grpc_route;
 pub(crate) mod host;
 pub(crate) mod http_route;
 pub(crate) mod ingress;
 pub(crate) mod ingress_class;
+pub(crate) mod listener;
+pub(crate) mod listener_set;
 pub(crate) mod namespace;
 pub(crate) mod path;
 pub(crate) mod reference_grant;
+pub(crate) mod route;
 pub(crate) mod secret;
+pub(crate) mod selector;
 pub(crate) mod service;
 pub(crate) mod time;
 
@@ -46,7 +52,9 @@ pub(crate) enum View {
     Ingress(ingress::Ingress),
     GatewayClass(gateway_class::GatewayClass),
     Gateway(gateway::Gateway),
-    HttpRoute(http_route::HttpRoute),
+    HttpRoute(route::Route),
+    GrpcRoute(route::Route),
+    ListenerSet(listener_set::ListenerSet),
     ReferenceGrant(reference_grant::ReferenceGrant),
     Service(service::Service),
     EndpointSlice(endpoint_slice::EndpointSlice),
@@ -132,14 +140,22 @@ fn read(kind: Kind, root: &Field<'_, '_>) -> Object {
         Kind::GatewayClass => View::GatewayClass(gateway_class::read(root, &mut sink)),
         Kind::Gateway => View::Gateway(gateway::read(root, &mut sink)),
         Kind::HttpRoute => View::HttpRoute(http_route::read(root, &mut sink)),
+        Kind::GrpcRoute => View::GrpcRoute(grpc_route::read(root, &mut sink)),
+        Kind::ListenerSet => View::ListenerSet(listener_set::read(root, &mut sink)),
         Kind::ReferenceGrant => View::ReferenceGrant(reference_grant::read(root, &mut sink)),
         Kind::Service => View::Service(service::read(root, &mut sink)),
         Kind::EndpointSlice => View::EndpointSlice(endpoint_slice::read(root, &mut sink)),
         Kind::Namespace => View::Namespace(namespace::read(root, &mut sink)),
         Kind::Secret => View::Secret(secret::read(root, &mut sink)),
     };
-    let aged = matches!(kind, Kind::Ingress | Kind::HttpRoute);
-    let reported = matches!(kind, Kind::GatewayClass | Kind::Gateway | Kind::HttpRoute);
+    let aged = matches!(
+        kind,
+        Kind::Ingress | Kind::HttpRoute | Kind::GrpcRoute | Kind::ListenerSet
+    );
+    let reported = matches!(
+        kind,
+        Kind::GatewayClass | Kind::Gateway | Kind::ListenerSet | Kind::HttpRoute | Kind::GrpcRoute
+    );
     Object {
         created: aged.then(|| created(root, &mut sink)).flatten(),
         generation: reported.then(|| generation(root, &mut sink)).flatten(),

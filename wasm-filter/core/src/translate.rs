@@ -28,16 +28,20 @@ mod changes;
 mod classes;
 mod commit;
 mod compiled;
+mod conflicts;
 mod deps;
 mod endpoints;
 mod gateway;
 mod grants;
 mod hostname;
 mod hosts;
-mod httproute;
 mod ingress;
+mod listener;
+mod listener_set;
 mod listeners;
+mod namespaces;
 mod problems;
+mod routes;
 mod status;
 mod store;
 
@@ -112,9 +116,9 @@ pub struct Translator {
     hosts: Hosts,
     named: Named,
     listeners: Listeners,
-    /// Number of routes by Gateway and listener.
+    /// Number of routes by Gateway or ListenerSet, and listener.
     attached: BTreeMap<(Id, Box<str>), u32>,
-    /// Of Gateways and GatewayClasses; those of routes are written when they are taken.
+    /// Of Gateways, ListenerSets and GatewayClasses; those of routes are written when they are taken.
     statuses: BTreeMap<Id, String>,
     problems: BTreeMap<ObjectKey, Vec<Problem>>,
     table: TableBuilder,

@@ -134,6 +134,10 @@ impl<'v, 'p> Field<'v, 'p> {
         Finding::warning(code, self.path(), message)
     }
 
+    pub(crate) fn info(&self, code: Code, message: impl Into<Box<str>>) -> Finding {
+        Finding::info(code, self.path(), message)
+    }
+
     fn wrong_type(&self, expected: &str, sink: &mut Sink) -> Reported {
         let found = self.value.map_or("nothing", type_name);
         sink.push(self.error(Code::WrongType, format!("must be {expected}, is {found}")));

@@ -1,111 +1,29 @@
 //! `gateway.networking.k8s.io` Gateway.
-//!
-//! A listener that can be named is kept even if it is broken: its status must say so.
-
-use std::collections::BTreeMap;
 
 use super::field::{Field, Read, Reported, Sink, quote};
-use super::host;
-use crate::object::GATEWAY_GROUP;
+use super::listener::{self, From, ListenerSpec};
+use super::route::warn_unknown;
 use crate::problem::Code;
-use crate::table::model::HostPattern;
 
 /// What is read of a Gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Gateway {
     pub(crate) class: Option<Box<str>>,
     pub(crate) listeners: Box<[ListenerSpec]>,
+    /// Namespaces whose ListenerSets may attach.
+    pub(crate) sets: From,
     /// `spec.infrastructure.parametersRef` is given.
     pub(crate) parameters: bool,
+    /// `spec.addresses` has one of a type that no data plane can have.
+    pub(crate) foreign_address: bool,
+    pub(crate) clients: ClientValidation,
 }
 
-/// One listener.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ListenerSpec {
-    /// Position in `spec.listeners`.
-    pub(crate) index: u16,
-    pub(crate) name: Box<str>,
-    /// `None`: cannot be read.
-    pub(crate) hostname: Option<HostPattern>,
-    /// `None`: cannot be read.
-    pub(crate) port: Option<u16>,
-    pub(crate) protocol: Protocol,
-    pub(crate) tls: TlsSpec,
-    pub(crate) namespaces: From,
-    /// `None`: all that the protocol allows.
-    pub(crate) kinds: Option<Box<[GroupKind]>>,
-}
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Http,
-    Https,
-    Unsupported,
-    /// Cannot be read.
-    Broken,
-}
-
-/// How a listener terminates TLS.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TlsSpec {
-    /// `mode` is absent or `Terminate`.
-    pub(crate) terminate: bool,
-    pub(crate) certificates: Box<[CertificateRef]>,
-    /// A certificate reference could not be read.
-    pub(crate) broken: bool,
-}
-
-/// One certificate.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CertificateRef {
-    /// Position in `tls.certificateRefs`.
-    pub(crate) index: u16,
-    /// Is it a core Secret?
-    pub(crate) secret: bool,
-    /// `None`: the Gateway's.
-    pub(crate) namespace: Option<Box<str>>,
-    pub(crate) name: Box<str>,
-}
-
-/// Namespaces whose routes may attach.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum From {
-    Same,
-    All,
-    Selector(Selector),
-    /// Cannot be read.
-    None,
-}
-
-/// A label selector: all must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Selector {
-    pub(crate) requirements: Box<[Requirement]>,
-}
-
-/// One requirement of a selector.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Requirement {
-    pub(crate) key: Box<str>,
-    pub(crate) operator: Operator,
-    pub(crate) values: Box<[Box<str>]>,
-}
-
-/// How a label must relate to the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
-    In,
-    NotIn,
-    Exists,
-    DoesNotExist,
-}
-
-/// A kind of route.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct GroupKind {
-    pub(crate) group: Box<str>,
-    pub(crate) kind: Box<str>,
+/// Which HTTPS listeners must refuse clients without a valid certificate (`spec.tls.frontend`).
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(crate) struct ClientValidation {
+    default: bool,
+    ports: Box<[(u16, bool)]>,
 }
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
@@ -116,14 +34,84 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
     } else {
         spec.key("gatewayClassName").required_name(sink).ok()
     };
-    let addresses = spec.key("addresses");
+    warn_unknown(
+        &spec,
+        &[
+            "gatewayClassName",
+            "listeners",
+            "addresses",
+            "infrastructure",
+            "allowedListeners",
+            "tls",
+            "defaultScope",
+        ],
+        sink,
+    );
+    let scope = spec.key("defaultScope");
+    if !matches!(scope.text(sink), Ok(None | Some("" | "None"))) {
+        sink.push(scope.warning(
+            Code::UnsupportedField,
+            "is experimental and not supported; only routes that name the Gateway attach",
+        ));
+    }
+    let allowed = spec.key("allowedListeners");
+    let sets = match allowed.object(sink) {
+        Ok(()) => listener::read_from(&allowed.key("namespaces"), From::None, sink),
+        Err(Reported) => Err(Reported),
+    };
+    Gateway {
+        class: class.map(Into::into),
+        foreign_address: read_addresses(&spec.key("addresses"), sink),
+        parameters: read_infrastructure(&spec.key("infrastructure"), sink),
+        clients: read_tls(&spec.key("tls"), sink),
+        sets: sets.unwrap_or(From::None),
+        listeners: listener::read(&spec.key("listeners"), sink),
+    }
+}
+
+/// Tells addresses; is there one that no data plane can have?
+fn read_addresses(addresses: &Field<'_, '_>, sink: &mut Sink) -> bool {
+    let mut foreign = false;
+    for (_, address) in addresses.items(sink).unwrap_or_default() {
+        let kind = address.key("type");
+        let Ok(text) = kind.text(sink) else {
+            foreign = true;
+            continue;
+        };
+        if let Some(other) = text.filter(|kind| !matches!(*kind, "IPAddress" | "Hostname")) {
+            foreign = true;
+            sink.push(kind.error(
+                Code::UnsupportedAddressType,
+                format!("{} is neither IPAddress nor Hostname", quote(other)),
+            ));
+        }
+    }
     if !addresses.is_empty() {
         sink.push(addresses.warning(
             Code::UnsupportedField,
             "is not supported; the addresses are those of the data plane",
         ));
     }
-    let infrastructure = spec.key("infrastructure");
+    foreign
+}
+
+/// Tells what of `infrastructure` has no effect; are there parameters?
+fn read_infrastructure(infrastructure: &Field<'_, '_>, sink: &mut Sink) -> bool {
+    let _ = infrastructure.object(sink);
+    for key in ["labels", "annotations"] {
+        let field = infrastructure.key(key);
+        if !field.is_empty() {
+            sink.push(field.warning(
+                Code::UnsupportedField,
+                "has no effect: no objects are created for a Gateway",
+            ));
+        }
+    }
+    warn_unknown(
+        infrastructure,
+        &["labels", "annotations", "parametersRef"],
+        sink,
+    );
     let parameters = infrastructure.key("parametersRef");
     if !parameters.is_absent() {
         sink.push(parameters.error(
@@ -131,242 +119,74 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
             "parameters are not supported; the Gateway is not accepted",
         ));
     }
-    let listeners = spec.key("listeners");
-    let mut out: Vec<ListenerSpec> = Vec::new();
-    for (index, listener) in listeners.items(sink).unwrap_or_default() {
-        let Ok(spec) = read_listener(index, &listener, sink) else {
-            continue;
-        };
-        if out.iter().any(|other| other.name == spec.name) {
-            sink.push(listener.key("name").error(
-                Code::DuplicateName,
-                format!("a listener is called {} already", quote(&spec.name)),
-            ));
-        } else {
-            out.push(spec);
-        }
-    }
-    Gateway {
-        class: class.map(Into::into),
-        listeners: out.into(),
-        parameters: !parameters.is_absent(),
-    }
+    !parameters.is_absent()
 }
 
-fn read_listener(index: u16, listener: &Field<'_, '_>, sink: &mut Sink) -> Read<ListenerSpec> {
-    listener.required_object(sink)?;
-    let name = listener.key("name").required_name(sink)?;
-    let allowed = listener.key("allowedRoutes");
-    let kinds = allowed.key("kinds");
-    let (namespaces, kinds) = if allowed.object(sink).is_err() {
-        (From::None, None)
-    } else {
-        let from = read_from(&allowed.key("namespaces"), sink).unwrap_or(From::None);
-        let kinds = (!kinds.is_empty()).then(|| read_kinds(&kinds, sink));
-        (from, kinds)
+/// `spec.tls`: client certificates cannot be checked, and none is shown to backends.
+fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> ClientValidation {
+    let everywhere = ClientValidation {
+        default: true,
+        ports: Box::default(),
     };
-    Ok(ListenerSpec {
-        index,
-        name: name.into(),
-        hostname: read_hostname(&listener.key("hostname"), sink).ok(),
-        port: listener.key("port").required_port(sink).ok(),
-        protocol: read_protocol(&listener.key("protocol"), sink),
-        tls: read_tls(&listener.key("tls"), sink),
-        namespaces,
-        kinds,
-    })
+    if tls.object(sink).is_err() {
+        return everywhere;
+    }
+    warn_unknown(tls, &["frontend", "backend"], sink);
+    let backend = tls.key("backend");
+    if !backend.is_empty() {
+        sink.push(backend.warning(
+            Code::UnsupportedField,
+            "is not supported; backends are shown no certificate",
+        ));
+    }
+    read_frontend(&tls.key("frontend"), sink).unwrap_or(everywhere)
 }
 
-fn read_hostname(field: &Field<'_, '_>, sink: &mut Sink) -> Read<HostPattern> {
-    match field.text(sink)? {
-        None | Some("") => Ok(HostPattern::Any),
-        Some(text) => host::parse(text).map_err(|message| {
-            sink.push(field.error(Code::InvalidHost, message));
-            Reported
-        }),
-    }
-}
-
-fn read_protocol(field: &Field<'_, '_>, sink: &mut Sink) -> Protocol {
-    match field.required_text(sink) {
-        Err(Reported) => Protocol::Broken,
-        Ok("HTTP") => Protocol::Http,
-        Ok("HTTPS") => Protocol::Https,
-        Ok(other) => {
-            sink.push(field.error(
-                Code::UnsupportedProtocol,
-                format!(
-                    "{} is not supported; the listener is not programmed",
-                    quote(other)
-                ),
-            ));
-            Protocol::Unsupported
-        }
-    }
-}
-
-fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> TlsSpec {
-    let mut broken = tls.object(sink).is_err();
-    let mode = tls.key("mode");
-    let terminate = match mode.text(sink) {
-        Ok(None | Some("Terminate")) => true,
-        Ok(Some(other)) => {
-            sink.push(mode.error(
-                Code::InvalidValue,
-                format!("{} is not possible with HTTPS", quote(other)),
-            ));
-            false
-        }
-        Err(Reported) => false,
-    };
-    let refs = tls.key("certificateRefs");
-    let mut certificates = Vec::new();
-    match refs.items(sink) {
-        Err(Reported) => broken = true,
-        Ok(items) => {
-            for (index, entry) in items {
-                match read_certificate(index, &entry, sink) {
-                    Ok(certificate) => certificates.push(certificate),
-                    Err(Reported) => broken = true,
-                }
-            }
-        }
-    }
-    TlsSpec {
-        terminate,
-        certificates: certificates.into(),
-        broken,
-    }
-}
-
-fn read_certificate(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<CertificateRef> {
-    entry.required_object(sink)?;
-    let group = entry.key("group").text(sink)?.unwrap_or_default();
-    let kind = entry.key("kind").text(sink)?.unwrap_or("Secret");
-    Ok(CertificateRef {
-        index,
-        secret: group.is_empty() && kind == "Secret",
-        namespace: entry.key("namespace").name(sink)?.map(Into::into),
-        name: entry.key("name").required_name(sink)?.into(),
-    })
-}
-
-fn read_from(namespaces: &Field<'_, '_>, sink: &mut Sink) -> Read<From> {
-    namespaces.object(sink)?;
-    let from = namespaces.key("from");
-    match from.text(sink)?.unwrap_or("Same") {
-        "Same" => Ok(From::Same),
-        "All" => Ok(From::All),
-        "Selector" => {
-            let selector = namespaces.key("selector");
-            selector.required_object(sink)?;
-            Ok(From::Selector(read_selector(&selector, sink)?))
-        }
-        other => {
-            sink.push(from.error(
-                Code::InvalidValue,
-                format!(
-                    "{} is none of Same, All, Selector; no route attaches",
-                    quote(other)
-                ),
-            ));
-            Err(Reported)
-        }
-    }
-}
-
-/// A requirement that cannot be read makes the selector select nothing: without it, it would
-/// select too much.
-fn read_selector(selector: &Field<'_, '_>, sink: &mut Sink) -> Read<Selector> {
-    let labels = selector.key("matchLabels");
-    let mut requirements = BTreeMap::new();
-    for (key, _) in labels.members(sink)? {
-        let value = labels.key(key).text(sink)?.unwrap_or_default();
-        requirements.insert(key, value);
-    }
-    let mut requirements: Vec<_> = requirements
-        .into_iter()
-        .map(|(key, value)| Requirement {
-            key: key.into(),
-            operator: Operator::In,
-            values: Box::new([value.into()]),
-        })
-        .collect();
-    let expressions = selector.key("matchExpressions");
-    for (_, expression) in expressions.items(sink)? {
-        expression.required_object(sink)?;
-        let operator = expression.key("operator");
-        let values = expression.key("values");
-        let mut texts = Vec::new();
-        for (_, value) in values.items(sink)? {
-            texts.push(value.text(sink)?.unwrap_or_default().into());
-        }
-        requirements.push(Requirement {
-            key: expression.key("key").required_text(sink)?.into(),
-            operator: read_operator(&operator, sink)?,
-            values: texts.into(),
-        });
-    }
-    Ok(Selector {
-        requirements: requirements.into(),
-    })
-}
-
-fn read_operator(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Operator> {
-    match field.required_text(sink)? {
-        "In" => Ok(Operator::In),
-        "NotIn" => Ok(Operator::NotIn),
-        "Exists" => Ok(Operator::Exists),
-        "DoesNotExist" => Ok(Operator::DoesNotExist),
-        other => {
-            sink.push(field.error(
-                Code::InvalidValue,
-                format!("{} is no operator of a label selector", quote(other)),
-            ));
-            Err(Reported)
-        }
-    }
-}
-
-/// A kind that cannot be read is kept as one that no listener serves.
-fn read_kinds(kinds: &Field<'_, '_>, sink: &mut Sink) -> Box<[GroupKind]> {
+fn read_frontend(frontend: &Field<'_, '_>, sink: &mut Sink) -> Read<ClientValidation> {
+    frontend.object(sink)?;
+    warn_unknown(frontend, &["default", "perPort"], sink);
+    let default = read_validation(&frontend.key("default"), sink)?;
+    let ports = frontend.key("perPort");
     let mut out = Vec::new();
-    for (_, entry) in kinds.items(sink).unwrap_or_default() {
-        out.push(read_kind(&entry, sink).unwrap_or(GroupKind {
-            group: "".into(),
-            kind: "".into(),
-        }));
+    for (_, entry) in ports.items(sink)? {
+        entry.required_object(sink)?;
+        let port = entry.key("port").required_port(sink)?;
+        out.push((port, read_validation(&entry.key("tls"), sink)?));
     }
-    out.into()
-}
-
-fn read_kind(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<GroupKind> {
-    entry.required_object(sink)?;
-    Ok(GroupKind {
-        group: entry
-            .key("group")
-            .text(sink)?
-            .unwrap_or(GATEWAY_GROUP)
-            .into(),
-        kind: entry.key("kind").required_text(sink)?.into(),
+    Ok(ClientValidation {
+        default,
+        ports: out.into(),
     })
 }
 
-// === impl Selector ===
+/// Must clients have a valid certificate?
+fn read_validation(tls: &Field<'_, '_>, sink: &mut Sink) -> Read<bool> {
+    tls.object(sink)?;
+    let validation = tls.key("validation");
+    validation.object(sink)?;
+    if validation.is_absent() {
+        return Ok(false);
+    }
+    if validation.key("mode").text(sink)? == Some("AllowInsecureFallback") {
+        sink.push(validation.warning(
+            Code::UnsupportedField,
+            "is not supported; clients are not asked for certificates",
+        ));
+        return Ok(false);
+    }
+    sink.push(validation.error(
+        Code::UnsupportedField,
+        "is not supported; HTTPS listeners are not programmed rather than without it",
+    ));
+    Ok(true)
+}
 
-impl Selector {
-    /// Does it select an object with these labels?
-    pub(crate) fn selects(&self, labels: &BTreeMap<Box<str>, Box<str>>) -> bool {
-        self.requirements.iter().all(|requirement| {
-            let value = labels.get(&requirement.key);
-            let listed = value.is_some_and(|value| requirement.values.contains(value));
-            match requirement.operator {
-                Operator::In => listed,
-                // "NotIn" holds for objects without the label too (apimachinery labels).
-                Operator::NotIn => !listed,
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
-        })
+// === impl ClientValidation ===
+
+impl ClientValidation {
+    /// Must HTTPS clients of this port have a valid certificate? "perPort" comes before "default".
+    pub(crate) fn required(&self, port: u16) -> bool {
+        let own = self.ports.iter().find(|(other, _)| *other == port);
+        own.map_or(self.default, |(_, required)| *required)
     }
 }

@@ -1,16 +1,15 @@
 //! Which listeners a route attaches to, and on which hosts (Gateway API `ParentReference`,
 //! `AllowedRoutes`, `HTTPRouteSpec.hostnames`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::deps::Reads;
-use super::gateway::{GatewayState, Surface};
+use super::deps::{Parent, Reads};
 use super::hostname::intersect;
+use super::listener::{ListenerState, Surface};
+use super::namespaces;
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
-use crate::resources::View;
-use crate::resources::gateway::{From, Selector};
-use crate::resources::http_route::ParentRef;
+use crate::resources::route::parents::ParentRef;
 use crate::table::model::{HostKey, HostPattern, Scope};
 
 /// What became of one parentRef.
@@ -18,9 +17,9 @@ use crate::table::model::{HostKey, HostPattern, Scope};
 pub(crate) enum Attachment {
     /// Something of another controller.
     Others,
-    /// No such Gateway: nobody's.
+    /// No such Gateway or ListenerSet: nobody's.
     Missing(Finding),
-    /// A Gateway of ours, which does not take the route: reason and finding.
+    /// One of ours, which does not take the route: reason and finding.
     Refused(&'static str, Finding),
     Attached,
 }
@@ -29,11 +28,12 @@ pub(crate) enum Attachment {
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
     pub(crate) hosts: BTreeSet<HostKey>,
-    /// Gateway and section.
+    /// Gateway or ListenerSet, and section.
     pub(crate) listeners: BTreeSet<(Id, Box<str>)>,
 }
 
-/// Attaches the route to one parent; adds to `reached` where it is reachable then.
+/// Attaches the route to one parent; adds to `reached` where it is reachable then. A route that names
+/// a Gateway does not attach to the listeners of its ListenerSets.
 pub(crate) fn attach(
     route: &Id,
     parent: &ParentRef,
@@ -41,23 +41,22 @@ pub(crate) fn attach(
     reads: &mut Reads<'_>,
     reached: &mut Reached,
 ) -> Attachment {
-    if !parent.is_gateway() {
+    let Some(id) = parent.id(&route.namespace) else {
         return Attachment::Others;
-    }
-    let namespace = parent.namespace.as_deref().unwrap_or(&route.namespace);
-    let id = Id::new(Kind::Gateway, namespace, &parent.name);
-    let Some(gateway) = reads.gateway(id.clone()) else {
-        let finding = parent.finding("", Code::ParentNotFound, format!("{id} does not exist"));
-        return Attachment::Missing(finding);
     };
-    if !gateway.ours {
-        return Attachment::Others;
-    }
+    let listeners = match reads.parent(&id) {
+        Parent::Others => return Attachment::Others,
+        Parent::Missing(what) => {
+            let finding = parent.finding("", Code::ParentNotFound, format!("{id} {what}"));
+            return Attachment::Missing(finding);
+        }
+        Parent::Ours(listeners) => listeners,
+    };
     let refused = |reason, part: &str, code, message: String| {
         Attachment::Refused(reason, parent.finding(part, code, message))
     };
-    let named: Vec<_> = listeners(gateway, parent).collect();
-    if named.is_empty() {
+    let mut named = named(listeners, parent).peekable();
+    if named.peek().is_none() {
         return refused(
             "NoMatchingParent",
             "",
@@ -65,11 +64,10 @@ pub(crate) fn attach(
             format!("{id} has no listener with this sectionName and port"),
         );
     }
-    let allowed: Vec<_> = named
-        .into_iter()
+    let mut allowed = named
         .filter(|listener| allows(listener, &id, route, reads))
-        .collect();
-    if allowed.is_empty() {
+        .peekable();
+    if allowed.peek().is_none() {
         return refused(
             "NotAllowedByListeners",
             "",
@@ -79,33 +77,7 @@ pub(crate) fn attach(
     }
     let mut any = false;
     for listener in allowed {
-        let Some(own) = &listener.hostname else {
-            continue;
-        };
-        let hosts: Vec<_> = match hostnames {
-            None => vec![own.clone()],
-            Some(hosts) => hosts
-                .iter()
-                .filter_map(|host| intersect(host, own))
-                .collect(),
-        };
-        if hosts.is_empty() {
-            continue;
-        }
-        any = true;
-        reached
-            .listeners
-            .insert((id.clone(), listener.name.clone()));
-        if let Some(key) = listener.key() {
-            let scope = Scope::Listener {
-                port: key.port,
-                hostname: key.hostname,
-            };
-            reached.hosts.extend(hosts.into_iter().map(|host| HostKey {
-                scope: scope.clone(),
-                host,
-            }));
-        }
+        any |= reach(route, &id, listener, hostnames, reached);
     }
     if any {
         Attachment::Attached
@@ -119,12 +91,52 @@ pub(crate) fn attach(
     }
 }
 
-fn listeners<'g>(
-    gateway: &'g GatewayState,
+/// Adds the hosts that route and listener have in common; are there any?
+fn reach(
+    route: &Id,
+    parent: &Id,
+    listener: &Surface,
+    hostnames: Option<&[HostPattern]>,
+    reached: &mut Reached,
+) -> bool {
+    let Some(own) = &listener.hostname else {
+        return false;
+    };
+    let hosts: Vec<_> = match hostnames {
+        None => vec![own.clone()],
+        Some(hosts) => hosts
+            .iter()
+            .filter_map(|host| intersect(host, own))
+            .collect(),
+    };
+    if hosts.is_empty() {
+        return false;
+    }
+    reached
+        .listeners
+        .insert((parent.clone(), listener.name.clone()));
+    if let Some(key) = listener.key() {
+        let (port, hostname) = (key.port, key.hostname);
+        let scope = if route.kind == Kind::GrpcRoute {
+            Scope::Grpc { port, hostname }
+        } else {
+            Scope::Listener { port, hostname }
+        };
+        reached.hosts.extend(hosts.into_iter().map(|host| HostKey {
+            scope: scope.clone(),
+            host,
+        }));
+    }
+    true
+}
+
+/// "When the Parent resource is a Gateway, this targets all listeners listening on the specified
+/// port"; "both name and port of the selected listener must match both specified values".
+fn named<'g>(
+    listeners: &'g [ListenerState],
     parent: &ParentRef,
 ) -> impl Iterator<Item = &'g Surface> {
-    gateway
-        .listeners
+    listeners
         .iter()
         .map(|listener| &listener.surface)
         .filter(|surface| {
@@ -136,27 +148,15 @@ fn listeners<'g>(
         })
 }
 
-fn allows(listener: &Surface, gateway: &Id, route: &Id, reads: &mut Reads<'_>) -> bool {
+fn allows(listener: &Surface, parent: &Id, route: &Id, reads: &mut Reads<'_>) -> bool {
     let kind = listener
         .kinds
         .iter()
         .any(|kind| *kind.group == *route.kind.group() && *kind.kind == *route.kind.as_str());
-    kind && match &listener.namespaces {
-        From::Same => gateway.namespace == route.namespace,
-        From::All => true,
-        From::None => false,
-        From::Selector(selector) => selects(selector, route, reads),
-    }
-}
-
-fn selects(selector: &Selector, route: &Id, reads: &mut Reads<'_>) -> bool {
-    /// Every namespace has this label, set by the API server.
-    const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-    let namespace = reads.object(Id::new(Kind::Namespace, "", &route.namespace));
-    let mut labels = match namespace.map(|object| &object.view) {
-        Some(View::Namespace(namespace)) => namespace.labels.clone(),
-        _ => BTreeMap::new(),
-    };
-    labels.insert(NAME_LABEL.into(), (&*route.namespace).into());
-    selector.selects(&labels)
+    kind && namespaces::allows(
+        &listener.namespaces,
+        &parent.namespace,
+        &route.namespace,
+        reads,
+    )
 }

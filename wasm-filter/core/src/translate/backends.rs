@@ -1,7 +1,8 @@
-//! backendRefs of routes (Gateway API `HTTPBackendRef`).
+//! References of routes to backends (Gateway API `HTTPBackendRef`, `HTTPRequestMirrorFilter`).
 //!
 //! "When a backendRef is invalid, 500 status codes MUST be returned for requests that would have
-//! otherwise been routed to an invalid backend": an invalid one keeps its weight.
+//! otherwise been routed to an invalid backend": an invalid one keeps its weight. An invalid mirror
+//! is dropped.
 
 use super::deps::Reads;
 use super::grants;
@@ -9,59 +10,135 @@ use super::ingress::refused;
 use super::status::Condition;
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
-use crate::resources::http_route::{BackendRef, RefTarget};
-use crate::table::model::{Backend, BackendTarget, ServicePort};
+use crate::resources::field::quote;
+use crate::resources::route::Fault;
+use crate::resources::route::backends::{BackendRef, RefTarget};
+use crate::resources::route::filters::FilterSpec;
+use crate::table::model::{Backend, BackendTarget, Filters, Mirror, ServicePort};
 
-/// Resolves the backendRef of rule `rule`; `unresolved` gets the reason of the first that fails.
-pub(crate) fn resolve(
-    route: &Id,
-    rule: u16,
-    backend: &BackendRef,
-    reads: &mut Reads<'_>,
-    findings: &mut Vec<Finding>,
-    unresolved: &mut Option<Condition>,
-) -> Backend {
-    let target = match target(route, rule, backend, reads) {
-        Ok(port) => BackendTarget::Service(port),
-        Err((reason, finding)) => {
-            let message = finding.as_ref().map_or_else(
-                || {
-                    format!(
-                        "spec.rules[{rule}].backendRefs[{}] is invalid",
-                        backend.index
-                    )
-                    .into()
-                },
-                |finding| finding.message.clone(),
-            );
-            unresolved.get_or_insert(Condition::no("ResolvedRefs", reason, message));
-            findings.extend(finding);
-            BackendTarget::Invalid
-        }
-    };
-    Backend::new(backend.weight, target)
+/// What resolving references of a route finds.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) findings: Vec<Finding>,
+    /// `ResolvedRefs` of the first reference that fails.
+    pub(crate) unresolved: Option<Condition>,
 }
 
-/// A Service port, or the condition's reason and a finding if none was told yet.
-fn target(
+/// Why a reference cannot be used: the condition's reason, and a finding if none was told yet.
+struct Failure {
+    reason: &'static str,
+    finding: Option<Finding>,
+}
+
+// === impl Resolved ===
+
+impl Resolved {
+    /// The backend of a backendRef of rule `rule`.
+    pub(crate) fn backend(
+        &mut self,
+        route: &Id,
+        rule: u16,
+        backend: &BackendRef,
+        reads: &mut Reads<'_>,
+    ) -> Backend {
+        let field = format!("spec.rules[{rule}].backendRefs[{}]", backend.index);
+        let cost = "its share of the requests is answered 500";
+        let target = self.target(route, &field, cost, &backend.target, reads);
+        let filters = self.filters(route, &field, &backend.filters, reads);
+        if target.is_none() || backend.filters.fault.is_some() {
+            return Backend::new(backend.weight, BackendTarget::Invalid);
+        }
+        let target = target.map_or(BackendTarget::Invalid, BackendTarget::Service);
+        Backend {
+            filters,
+            ..Backend::new(backend.weight, target)
+        }
+    }
+
+    /// Filters with their mirrors.
+    pub(crate) fn filters(
+        &mut self,
+        route: &Id,
+        field: &str,
+        spec: &FilterSpec,
+        reads: &mut Reads<'_>,
+    ) -> Filters {
+        if spec.fault == Some(Fault::Reference) {
+            self.unresolved(
+                "InvalidKind",
+                format!("an extensionRef of {field} names something that cannot be a filter"),
+            );
+        }
+        let mut filters = spec.filters.clone();
+        for mirror in &spec.mirrors {
+            let cost = "nothing is mirrored there";
+            let target = self.target(route, &mirror.field, cost, &mirror.target, reads);
+            filters.mirrors.extend(target.map(|service| Mirror {
+                service,
+                numerator: mirror.numerator,
+                denominator: mirror.denominator,
+            }));
+        }
+        filters
+    }
+
+    fn target(
+        &mut self,
+        route: &Id,
+        field: &str,
+        cost: &str,
+        target: &RefTarget,
+        reads: &mut Reads<'_>,
+    ) -> Option<ServicePort> {
+        match resolve(route, field, cost, target, reads) {
+            Ok(port) => Some(port),
+            Err(Failure { reason, finding }) => {
+                let message = finding.as_ref().map_or_else(
+                    || format!("{field} is invalid").into(),
+                    |finding| finding.message.clone(),
+                );
+                self.unresolved(reason, message);
+                self.findings.extend(finding);
+                None
+            }
+        }
+    }
+
+    fn unresolved(&mut self, reason: &'static str, message: impl Into<Box<str>>) {
+        self.unresolved
+            .get_or_insert_with(|| Condition::no("ResolvedRefs", reason, message));
+    }
+}
+
+fn resolve(
     route: &Id,
-    rule: u16,
-    backend: &BackendRef,
+    field: &str,
+    cost: &str,
+    target: &RefTarget,
     reads: &mut Reads<'_>,
-) -> Result<ServicePort, (&'static str, Option<Finding>)> {
-    let field = |part: &str| format!("spec.rules[{rule}].backendRefs[{}]{part}", backend.index);
+) -> Result<ServicePort, Failure> {
     let fail = |reason, code, part: &str, message: String| {
-        let message = format!("{message}; its share of the requests is answered 500");
-        Err((reason, Some(Finding::error(code, field(part), message))))
+        let message = format!("{message}; {cost}");
+        let finding = Some(Finding::error(code, format!("{field}{part}"), message));
+        Err(Failure { reason, finding })
     };
-    let (namespace, name, port) = match &backend.target {
-        RefTarget::Broken => return Err(("UnsupportedValue", None)),
+    let (namespace, name, port) = match target {
+        RefTarget::Broken => {
+            return Err(Failure {
+                reason: "UnsupportedValue",
+                finding: None,
+            });
+        }
         RefTarget::OtherKind { group, kind } => {
             return fail(
                 "InvalidKind",
                 Code::InvalidKind,
                 ".kind",
-                format!("{kind} of group \"{group}\" cannot be a backend"),
+                format!(
+                    "{} of group {} cannot be a backend",
+                    quote(kind),
+                    quote(group)
+                ),
             );
         }
         RefTarget::Service {
@@ -100,8 +177,10 @@ fn target(
         );
     }
     if service.refused {
-        let finding = refused(field(".name"), namespace, name);
-        return Err(("UnsupportedValue", Some(finding)));
+        return Err(Failure {
+            reason: "UnsupportedValue",
+            finding: Some(refused(format!("{field}.name"), namespace, name)),
+        });
     }
     Ok(ServicePort {
         namespace: namespace.into(),

@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use super::compiled::Compiled;
 use super::deps::{Dep, Reads};
+use super::gateway::{GatewayState, same_listeners};
+use super::listener_set::SetState;
 use super::status::{self, Condition};
-use super::store::service_of;
-use super::{Commit, Translator, classes, endpoints, gateway, httproute, ingress};
+use super::store::{gateway_of, service_of};
+use super::{Commit, Translator, classes, endpoints, gateway, ingress, routes};
 use crate::object::{Id, Kind};
 use crate::resources::View;
 use crate::table::model::{HostKey, ListenerKey, ServicePort};
@@ -26,7 +28,7 @@ struct Work {
     hosts: BTreeSet<Arc<HostKey>>,
     services: BTreeSet<ServicePort>,
     listeners: BTreeSet<ListenerKey>,
-    /// Gateways and GatewayClasses whose status may have changed.
+    /// Gateways, ListenerSets and GatewayClasses whose status may have changed.
     statuses: BTreeSet<Id>,
     /// Objects whose problems may have changed.
     problems: BTreeSet<Id>,
@@ -98,8 +100,15 @@ impl Translator {
             }
             let mut readers = BTreeSet::new();
             match id.kind {
-                Kind::Ingress | Kind::HttpRoute | Kind::Gateway => {
+                Kind::Ingress | Kind::HttpRoute | Kind::GrpcRoute | Kind::Gateway => {
                     readers.insert(id.clone());
+                }
+                Kind::ListenerSet => {
+                    for object in [old.as_ref(), new].into_iter().flatten() {
+                        readers.extend(gateway_of(&id, object));
+                    }
+                    self.deps.readers(&Dep::Object(id.clone()), &mut readers);
+                    work.statuses.insert(id.clone());
                 }
                 Kind::ReferenceGrant => {
                     let dep = Dep::Grants(id.namespace.clone());
@@ -160,15 +169,46 @@ impl Translator {
                 self.deps.readers(&Dep::Object(id.clone()), &mut readers);
                 work.mark(readers);
             }
+            let mut keys = BTreeSet::new();
             if let Some(old) = &old {
-                work.listeners.extend(self.listeners.remove(&id, old));
+                keys.extend(self.listeners.remove(&id, old));
             }
             if let Some(new) = new {
-                work.listeners.extend(self.listeners.add(&id, &new));
+                keys.extend(self.listeners.add(&id, &new));
                 self.gateways.insert(id.clone(), new);
             }
+            for key in keys {
+                // What they share is told to all.
+                work.problems.extend(self.listeners.gateways(&key).cloned());
+                work.listeners.insert(key);
+            }
+            self.mark_sets(&id, old.as_ref(), work);
             work.statuses.insert(id.clone());
             work.problems.insert(id);
+        }
+    }
+
+    /// The ListenerSets of a Gateway that was compiled, and the routes of those that they see.
+    fn mark_sets(&self, id: &Id, old: Option<&GatewayState>, work: &mut Work) {
+        let new = self.gateways.get(id);
+        let named = self.store.sets(id).map(|(set, _, _)| set);
+        let before = old.into_iter().flat_map(|state| &state.sets);
+        let sets: BTreeSet<Id> = named.chain(before.map(|set| set.id.clone())).collect();
+        for set in sets {
+            let same = match (old, new) {
+                (Some(old), Some(new)) => {
+                    let (was, is) = (old.listeners_of(&set), new.listeners_of(&set));
+                    old.ours == new.ours && same_listeners(was, is)
+                }
+                (old, new) => old.is_none() && new.is_none(),
+            };
+            if !same {
+                let mut readers = BTreeSet::new();
+                self.deps.readers(&Dep::Object(set.clone()), &mut readers);
+                work.mark(readers);
+            }
+            work.statuses.insert(set.clone());
+            work.problems.insert(set);
         }
     }
 
@@ -179,8 +219,8 @@ impl Translator {
                 View::Ingress(view) => {
                     Some(ingress::compile(&id, object, view, reads, &self.options))
                 }
-                View::HttpRoute(view) => {
-                    Some(httproute::compile(&id, object, view, reads, &self.options))
+                View::HttpRoute(view) | View::GrpcRoute(view) => {
+                    Some(routes::compile(&id, object, view, reads))
                 }
                 _ => None,
             });
@@ -247,6 +287,12 @@ impl Translator {
         }
     }
 
+    /// What was made of a ListenerSet.
+    pub(super) fn set(&self, id: &Id) -> Option<&SetState> {
+        let gateway = gateway_of(id, self.store.get(id)?)?;
+        self.gateways.get(&gateway)?.set(id)
+    }
+
     /// A Service port is named now, or no more: its endpoints come or go, and so do the problems
     /// of the objects behind it.
     fn service_named(&self, port: &ServicePort, work: &mut Work) {
@@ -257,20 +303,19 @@ impl Translator {
         work.problems.extend(slices.map(|(id, _)| id));
     }
 
-    /// Writes the status of a Gateway or GatewayClass.
+    /// Writes the status of a Gateway, ListenerSet or GatewayClass.
     fn render(&mut self, id: &Id) {
+        let count = |name: &str| {
+            let key = (id.clone(), Box::from(name));
+            self.attached.get(&key).copied().unwrap_or(0)
+        };
         let json = match id.kind {
             Kind::Gateway => self
                 .gateways
                 .get(id)
                 .filter(|state| state.ours)
-                .map(|state| {
-                    let count = |name: &str| {
-                        let key = (id.clone(), Box::from(name));
-                        self.attached.get(&key).copied().unwrap_or(0)
-                    };
-                    status::gateway(state, count)
-                }),
+                .map(|state| status::gateway(state, count)),
+            Kind::ListenerSet => self.set(id).map(|state| status::listener_set(state, count)),
             _ => self.store.get(id).and_then(|object| match &object.view {
                 View::GatewayClass(class) if classes::is_ours(&self.options, class) => {
                     let condition = if class.parameters {

@@ -9,21 +9,21 @@ use crate::object::Id;
 use crate::problem::Finding;
 use crate::resources::Object;
 use crate::table::model::{
-    BackendTarget, HostKey, RouteKind, RouteMatch, RouteObject, ServicePort,
+    BackendTarget, HostKey, RouteKind, RouteMatch, RouteObject, Rule, ServicePort,
 };
 
 /// The matches of an object for one host.
 pub(crate) type HostMatches = (Arc<HostKey>, Arc<[RouteMatch]>);
 
-/// What is made of one Ingress or HTTPRoute.
+/// What is made of one Ingress, HTTPRoute or GRPCRoute.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
     /// Is the object of our class, or attached to one that is? Else it has no problems.
     pub(crate) ours: bool,
-    /// Its matches by host, sorted by host. Hosts of an HTTPRoute share one list. (A map would take
+    /// Its matches by host, sorted by host. Hosts of a route share one list. (A map would take
     /// a node of eleven entries for the one host that most objects have.)
     pub(crate) hosts: Box<[HostMatches]>,
-    /// Listeners that it is attached to: Gateway and section.
+    /// Listeners that it is attached to: Gateway or ListenerSet, and section.
     pub(crate) attached: Box<[(Id, Box<str>)]>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) status: Option<RouteStatus>,
@@ -41,16 +41,25 @@ impl Compiled {
 
     /// The Service ports that its rules name, each once.
     pub(crate) fn services(&self) -> BTreeSet<&ServicePort> {
-        self.hosts
-            .iter()
-            .flat_map(|(_, matches)| matches.iter())
-            .flat_map(|m| m.rule.backends.iter())
-            .filter_map(|backend| match &backend.target {
-                BackendTarget::Service(port) => Some(port),
-                BackendTarget::Invalid => None,
-            })
-            .collect()
+        let matches = self.hosts.iter().flat_map(|(_, matches)| matches.iter());
+        matches.flat_map(|m| services_of(&m.rule)).collect()
     }
+}
+
+/// The Service ports of backends and mirrors.
+fn services_of(rule: &Rule) -> impl Iterator<Item = &ServicePort> {
+    let backends = rule.backends.iter();
+    let targets = backends
+        .clone()
+        .filter_map(|backend| match &backend.target {
+            BackendTarget::Service(port) => Some(port),
+            BackendTarget::Invalid => None,
+        });
+    let mirrors = backends
+        .map(|backend| &backend.filters)
+        .chain([&rule.filters])
+        .flat_map(|filters| filters.mirrors.iter().map(|mirror| &mirror.service));
+    targets.chain(mirrors)
 }
 
 /// The name of a route object in the table.

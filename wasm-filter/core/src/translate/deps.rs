@@ -5,16 +5,19 @@
 //! asked for it in vain. What is only looked up at the end (endpoints) is no dependency of a route.
 //!
 //! ```text
-//! GatewayClass <- Gateway <- HTTPRoute -> Service, ReferenceGrants of a namespace, Namespace
-//!       Secret <-              Ingress -> Service, IngressClass
+//! GatewayClass <- Gateway with ListenerSets <- HTTPRoute, GRPCRoute -> Service, Namespace
+//!       Secret <-                        \_________\_ ReferenceGrants of a namespace
+//!                 Ingress -> Service, IngressClass
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gateway::GatewayState;
+use super::listener::ListenerState;
 use super::store::Store;
 use crate::object::{Id, Kind};
+use crate::resources::listener_set::ListenerSet;
 use crate::resources::reference_grant::ReferenceGrant;
 use crate::resources::service::Service;
 use crate::resources::{Object, View};
@@ -31,6 +34,17 @@ pub(crate) enum Dep {
 #[derive(Debug, Default)]
 pub(crate) struct Deps {
     readers: BTreeSet<(Dep, Id)>,
+}
+
+/// What a route's parent is.
+#[derive(Debug)]
+pub(crate) enum Parent<'a> {
+    /// Nobody's, for this reason.
+    Missing(&'static str),
+    /// Of another controller.
+    Others,
+    /// Ours, with these listeners.
+    Ours(&'a [ListenerState]),
 }
 
 /// The objects as a compilation sees them; notes what it reads.
@@ -101,11 +115,34 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// What was made of a Gateway.
-    pub(crate) fn gateway(&mut self, id: Id) -> Option<&'a GatewayState> {
-        let found = self.gateways.get(&id);
-        self.deps.insert(Dep::Object(id));
-        found
+    /// What was made of a Gateway or ListenerSet. Of the latter's Gateway nothing has to be noted:
+    /// it is compiled together with its ListenerSets, and a change of one makes its readers dirty.
+    pub(crate) fn parent(&mut self, id: &Id) -> Parent<'a> {
+        self.deps.insert(Dep::Object(id.clone()));
+        if id.kind == Kind::Gateway {
+            return match self.gateways.get(id) {
+                None => Parent::Missing("does not exist"),
+                Some(gateway) if !gateway.ours => Parent::Others,
+                Some(gateway) => Parent::Ours(&gateway.listeners),
+            };
+        }
+        let Some(View::ListenerSet(set)) = self.store.get(id).map(|object| &object.view) else {
+            return Parent::Missing("does not exist");
+        };
+        let gateway = set.parent(&id.namespace);
+        match gateway.and_then(|gateway| self.gateways.get(&gateway)) {
+            None => Parent::Missing("belongs to no Gateway"),
+            Some(gateway) if !gateway.ours => Parent::Others,
+            Some(gateway) => Parent::Ours(gateway.listeners_of(id)),
+        }
+    }
+
+    /// The ListenerSets that name a Gateway. Nothing has to be noted: each makes it dirty.
+    pub(crate) fn sets(
+        &self,
+        gateway: &Id,
+    ) -> impl Iterator<Item = (Id, &'a Object, &'a ListenerSet)> + use<'a> {
+        self.store.sets(gateway)
     }
 
     pub(crate) fn grants(&mut self, namespace: &str) -> impl Iterator<Item = &'a ReferenceGrant> {

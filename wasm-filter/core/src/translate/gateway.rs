@@ -1,19 +1,20 @@
-//! Gateway -> listeners, with their conditions (Gateway API `GatewaySpec.listeners`).
+//! Gateway and its ListenerSets -> listeners, with their conditions (Gateway API `Gateway`).
 //!
-//! A Gateway is compiled before the routes. They see only its [`Surface`]s: what does not change
-//! one of those (a condition, a generation) makes no route dirty. Of conflicting listeners the
-//! first in the list is in effect.
+//! A Gateway is compiled together with its ListenerSets, because their listeners are one list, and
+//! before the routes. They see only the [`Surface`](super::listener::Surface)s: what does not change
+//! one of those (a condition, a generation) makes no route dirty.
 
 use super::Options;
 use super::classes::{self, Class};
+use super::conflicts::Taken;
 use super::deps::{Dep, Reads};
-use super::grants;
-use super::status::{Condition, http_route_kind};
-use crate::object::{Id, Kind};
+use super::listener::{self, Context, ListenerState};
+use super::listener_set::{self, SetState};
+use super::status::Condition;
+use crate::object::Id;
 use crate::problem::{Code, Finding};
-use crate::resources::gateway::{From, Gateway, GroupKind, ListenerSpec, Protocol};
-use crate::resources::{Object, View};
-use crate::table::model::{HostPattern, ListenerKey};
+use crate::resources::Object;
+use crate::resources::gateway::Gateway;
 
 /// What is made of one Gateway.
 #[derive(Debug)]
@@ -22,33 +23,11 @@ pub(crate) struct GatewayState {
     pub(crate) generation: Option<i64>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) listeners: Vec<ListenerState>,
+    /// Those that name it; none if it is not ours.
+    pub(crate) sets: Vec<SetState>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) deps: Box<[Dep]>,
 }
-
-/// What is made of one listener.
-#[derive(Debug)]
-pub(crate) struct ListenerState {
-    pub(crate) surface: Surface,
-    pub(crate) tls: bool,
-    pub(crate) conditions: Vec<Condition>,
-}
-
-/// What routes see of a listener.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Surface {
-    pub(crate) name: Box<str>,
-    pub(crate) port: Option<u16>,
-    pub(crate) hostname: Option<HostPattern>,
-    /// Serves requests.
-    pub(crate) programmed: bool,
-    pub(crate) namespaces: From,
-    /// Kinds of routes that may attach.
-    pub(crate) kinds: Box<[GroupKind]>,
-}
-
-/// Where and how a listener cannot be what it says: reason and message.
-type Fault = (&'static str, Box<str>);
 
 pub(crate) fn compile(
     id: &Id,
@@ -57,51 +36,67 @@ pub(crate) fn compile(
     mut reads: Reads<'_>,
     options: &Options,
 ) -> GatewayState {
-    let mut findings = Vec::new();
-    let class = classes::of_gateway(&mut reads, options, gateway.class.as_deref());
-    let ours = match class {
-        Class::Ours | Class::OursInvalid => true,
-        Class::Others => false,
-        Class::Missing => {
-            if let Some(name) = &gateway.class {
-                findings.push(Finding::warning(
-                    Code::GatewayClassNotFound,
-                    "spec.gatewayClassName",
-                    format!("GatewayClass {name} does not exist; the Gateway is nobody's"),
-                ));
-            }
-            false
-        }
-    };
-    let mut listeners = Vec::new();
-    let mut conditions = Vec::new();
-    if ours {
-        let accepted = class == Class::Ours && !gateway.parameters;
-        for spec in &gateway.listeners {
-            let conflict = conflict(spec, &gateway.listeners);
-            let listener = listener(id, spec, accepted, conflict, &mut reads, &mut findings);
-            listeners.push(listener);
-        }
-        conditions = summary(accepted, &listeners);
-    }
-    GatewayState {
-        ours,
+    let mut state = GatewayState {
+        ours: false,
         generation: object.generation,
-        conditions,
-        listeners,
-        findings,
-        deps: reads.into_deps(),
+        conditions: Vec::new(),
+        listeners: Vec::new(),
+        sets: Vec::new(),
+        findings: Vec::new(),
+        deps: Box::default(),
+    };
+    let class = classes::of_gateway(&mut reads, options, gateway.class.as_deref());
+    match class {
+        Class::Ours | Class::OursInvalid => state.ours = true,
+        Class::Others => {}
+        Class::Missing => state.findings.extend(gateway.class.as_ref().map(|name| {
+            Finding::warning(
+                Code::GatewayClassNotFound,
+                "spec.gatewayClassName",
+                format!("GatewayClass {name} does not exist; the Gateway is nobody's"),
+            )
+        })),
     }
+    if state.ours {
+        let rejected = rejected(class, gateway);
+        let context = Context {
+            owner: id,
+            accepted: rejected.is_none(),
+            clients: Some(&gateway.clients),
+        };
+        let mut taken = Taken::default();
+        let conflicts = taken.next(&gateway.listeners);
+        for (spec, conflict) in gateway.listeners.iter().zip(conflicts) {
+            let findings = &mut state.findings;
+            let listener = listener::compile(&context, spec, conflict, &mut reads, findings);
+            state.listeners.push(listener);
+        }
+        state.sets = listener_set::compile(&context, &gateway.sets, &mut taken, &mut reads);
+        state.conditions = rejected.unwrap_or_else(|| summary(&state.listeners));
+    }
+    state.deps = reads.into_deps();
+    state
 }
 
-fn summary(accepted: bool, listeners: &[ListenerState]) -> Vec<Condition> {
-    if !accepted {
-        let message = "parameters are not supported";
-        return vec![
-            Condition::no("Accepted", "InvalidParameters", message),
-            Condition::no("Programmed", "Invalid", message),
-        ];
-    }
+/// The conditions of a Gateway that is not accepted as a whole.
+fn rejected(class: Class, gateway: &Gateway) -> Option<Vec<Condition>> {
+    let (reason, message) = if class == Class::OursInvalid || gateway.parameters {
+        ("InvalidParameters", "parameters are not supported")
+    } else if gateway.foreign_address {
+        (
+            "UnsupportedAddress",
+            "an address is neither IPAddress nor Hostname",
+        )
+    } else {
+        return None;
+    };
+    Some(vec![
+        Condition::no("Accepted", reason, message),
+        Condition::no("Programmed", "Invalid", message),
+    ])
+}
+
+fn summary(listeners: &[ListenerState]) -> Vec<Condition> {
     let programmed = listeners.iter().any(|l| l.surface.programmed);
     let all = listeners.iter().all(|l| l.surface.programmed);
     let some_invalid = "some listeners are not valid";
@@ -119,236 +114,40 @@ fn summary(accepted: bool, listeners: &[ListenerState]) -> Vec<Condition> {
     ]
 }
 
-/// Does an earlier listener take this one's place? "Compatible" are listeners of one port with one
-/// protocol and different hostnames.
-fn conflict(spec: &ListenerSpec, all: &[ListenerSpec]) -> Option<(Code, Fault)> {
-    let port = spec.port?;
-    let hostname = spec.hostname.as_ref()?;
-    let serves = |l: &ListenerSpec| matches!(l.protocol, Protocol::Http | Protocol::Https);
-    let mut earlier = all
-        .iter()
-        .filter(|other| other.index < spec.index && other.port == Some(port) && serves(other));
-    let clash = earlier
-        .clone()
-        .find(|other| other.protocol != spec.protocol);
-    if let Some(other) = clash.filter(|_| serves(spec)) {
-        let message = format!(
-            "port {port} has another protocol in listener {}",
-            other.name
-        );
-        return Some((Code::ProtocolConflict, ("ProtocolConflict", message.into())));
-    }
-    let twin = earlier.find(|other| other.hostname.as_ref() == Some(hostname))?;
-    let message = format!("listener {} has the same port and hostname", twin.name);
-    Some((Code::HostnameConflict, ("HostnameConflict", message.into())))
-}
-
-fn listener(
-    id: &Id,
-    spec: &ListenerSpec,
-    gateway_accepted: bool,
-    conflict: Option<(Code, Fault)>,
-    reads: &mut Reads<'_>,
-    findings: &mut Vec<Finding>,
-) -> ListenerState {
-    let field = |part: &str| format!("spec.listeners[{}]{part}", spec.index);
-    let tls = spec.protocol == Protocol::Https;
-    let (kinds, bad_kinds) = supported_kinds(spec);
-    if bad_kinds {
-        findings.push(Finding::error(
-            Code::InvalidRouteKinds,
-            field(".allowedRoutes.kinds"),
-            "allows kinds of routes that the listener cannot serve",
-        ));
-    }
-    if let Some((code, (_, message))) = &conflict {
-        findings.push(Finding::error(
-            *code,
-            field(""),
-            format!("{message}; this listener is not programmed"),
-        ));
-    }
-    let invalid = invalid(spec);
-    let certificate = tls
-        .then(|| certificate_fault(id, spec, reads, findings))
-        .flatten();
-    let programmed = gateway_accepted
-        && invalid.is_none()
-        && conflict.is_none()
-        && certificate.is_none()
-        && !kinds.is_empty();
-    let mut conditions = Vec::new();
-    conditions.push(match (&invalid, &conflict) {
-        (Some((reason, message)), _) => Condition::no("Accepted", reason, message.clone()),
-        (None, Some((_, (reason, message)))) => Condition::no("Accepted", reason, message.clone()),
-        (None, None) => Condition::yes("Accepted", "Accepted"),
-    });
-    conditions.push(match &conflict {
-        Some((_, (reason, message))) => Condition {
-            holds: true,
-            ..Condition::no("Conflicted", reason, message.clone())
-        },
-        None => Condition::no("Conflicted", "NoConflicts", ""),
-    });
-    conditions.push(match certificate {
-        Some((reason, message)) => Condition::no("ResolvedRefs", reason, message),
-        None if bad_kinds => Condition::no(
-            "ResolvedRefs",
-            "InvalidRouteKinds",
-            "allowedRoutes.kinds has kinds that the listener cannot serve",
-        ),
-        None => Condition::yes("ResolvedRefs", "ResolvedRefs"),
-    });
-    conditions.push(if programmed {
-        Condition::yes("Programmed", "Programmed")
-    } else {
-        Condition::no("Programmed", "Invalid", "the listener is not valid")
-    });
-    ListenerState {
-        surface: Surface {
-            name: spec.name.clone(),
-            port: spec.port,
-            hostname: spec.hostname.clone(),
-            programmed,
-            namespaces: spec.namespaces.clone(),
-            kinds,
-        },
-        tls,
-        conditions,
-    }
-}
-
-fn invalid(spec: &ListenerSpec) -> Option<Fault> {
-    let fault = |reason, message: &str| Some((reason, message.into()));
-    match spec.protocol {
-        Protocol::Unsupported => {
-            return fault("UnsupportedProtocol", "only HTTP and HTTPS are supported");
-        }
-        Protocol::Broken => return fault("Invalid", "the protocol cannot be read"),
-        Protocol::Http | Protocol::Https => {}
-    }
-    if spec.port.is_none() {
-        return fault("Invalid", "the port is invalid");
-    }
-    if spec.hostname.is_none() {
-        return fault("Invalid", "the hostname is invalid");
-    }
-    if spec.protocol == Protocol::Https && !spec.tls.terminate {
-        return fault("Invalid", "HTTPS listeners terminate TLS");
-    }
-    None
-}
-
-/// Why an HTTPS listener has no certificate to serve.
-fn certificate_fault(
-    id: &Id,
-    spec: &ListenerSpec,
-    reads: &mut Reads<'_>,
-    findings: &mut Vec<Finding>,
-) -> Option<Fault> {
-    let refs = format!("spec.listeners[{}].tls.certificateRefs", spec.index);
-    let mut first: Option<Fault> = None;
-    let mut fail = |reason, code, field: String, message: String| {
-        first.get_or_insert((reason, message.clone().into()));
-        findings.push(Finding::error(code, field, message));
-    };
-    if spec.tls.broken {
-        fail(
-            "InvalidCertificateRef",
-            Code::InvalidCertificateRef,
-            refs.clone(),
-            "a certificate reference cannot be read".to_owned(),
-        );
-    } else if spec.tls.certificates.is_empty() {
-        fail(
-            "InvalidCertificateRef",
-            Code::InvalidCertificateRef,
-            refs.clone(),
-            "an HTTPS listener needs a certificate".to_owned(),
-        );
-    }
-    for certificate in &spec.tls.certificates {
-        let field = format!("{refs}[{}]", certificate.index);
-        let namespace = certificate.namespace.as_deref().unwrap_or(&id.namespace);
-        let secret = Id::new(Kind::Secret, namespace, &certificate.name);
-        if !certificate.secret {
-            fail(
-                "InvalidCertificateRef",
-                Code::InvalidCertificateRef,
-                format!("{field}.kind"),
-                "only Secrets can be certificates".to_owned(),
-            );
-        } else if !grants::permits(reads, id, &secret) {
-            fail(
-                "RefNotPermitted",
-                Code::RefNotPermitted,
-                format!("{field}.namespace"),
-                format!(
-                    "no ReferenceGrant in {namespace} permits this Gateway to refer to {secret}"
-                ),
-            );
-        } else {
-            let message = match reads.object(secret.clone()).map(|object| &object.view) {
-                Some(View::Secret(found)) if found.tls => continue,
-                Some(_) => format!("{secret} is not of type kubernetes.io/tls"),
-                None => format!("{secret} does not exist"),
-            };
-            fail(
-                "InvalidCertificateRef",
-                Code::InvalidCertificateRef,
-                format!("{field}.name"),
-                message,
-            );
-        }
-    }
-    first
-}
-
-/// The kinds of routes that may attach, and whether others were asked for.
-fn supported_kinds(spec: &ListenerSpec) -> (Box<[GroupKind]>, bool) {
-    let served: &[GroupKind] = match spec.protocol {
-        Protocol::Http | Protocol::Https => &[http_route_kind()],
-        Protocol::Unsupported | Protocol::Broken => &[],
-    };
-    match &spec.kinds {
-        None => (served.into(), false),
-        Some(asked) => {
-            let kinds: Box<[_]> = served
-                .iter()
-                .filter(|kind| asked.contains(kind))
-                .cloned()
-                .collect();
-            let bad = asked.iter().any(|kind| !served.contains(kind));
-            (kinds, bad)
-        }
-    }
-}
-
 // === impl GatewayState ===
 
 impl GatewayState {
-    /// Do routes see the same?
+    /// Do routes that name the Gateway see the same?
     pub(crate) fn same_surface(&self, other: &Self) -> bool {
-        self.ours == other.ours
-            && self
-                .listeners
-                .iter()
-                .map(|l| &l.surface)
-                .eq(other.listeners.iter().map(|l| &l.surface))
+        self.ours == other.ours && same_listeners(&self.listeners, &other.listeners)
+    }
+
+    /// What was made of a ListenerSet.
+    pub(crate) fn set(&self, id: &Id) -> Option<&SetState> {
+        self.sets.iter().find(|set| set.id == *id)
+    }
+
+    /// The listeners of a ListenerSet.
+    pub(crate) fn listeners_of(&self, set: &Id) -> &[ListenerState] {
+        self.set(set).map(|set| &*set.listeners).unwrap_or_default()
+    }
+
+    /// All listeners, each with the object that it is written in.
+    pub(crate) fn all_listeners<'s>(
+        &'s self,
+        id: &'s Id,
+    ) -> impl Iterator<Item = (&'s Id, &'s ListenerState)> {
+        let own = self.listeners.iter().map(move |listener| (id, listener));
+        let sets = self
+            .sets
+            .iter()
+            .flat_map(|set| set.listeners.iter().map(|listener| (&set.id, listener)));
+        own.chain(sets)
     }
 }
 
-// === impl Surface ===
-
-impl Surface {
-    /// The key of a listener that serves requests.
-    pub(crate) fn key(&self) -> Option<ListenerKey> {
-        if !self.programmed {
-            return None;
-        }
-        Some(ListenerKey {
-            port: self.port?,
-            hostname: self.hostname.clone()?,
-        })
-    }
+/// Do routes see the same of two lists?
+pub(crate) fn same_listeners(a: &[ListenerState], b: &[ListenerState]) -> bool {
+    let surfaces = |list| Iterator::map(<[ListenerState]>::iter(list), |l| &l.surface);
+    surfaces(a).eq(surfaces(b))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Translator;
 use super::classes;
-use super::store::service_of;
+use super::store::{gateway_of, service_of};
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding, Problem};
 use crate::resources::View;
@@ -32,7 +32,13 @@ impl Translator {
         };
         let mut sink = Sink::default();
         let ours = match id.kind {
-            Kind::Ingress | Kind::HttpRoute => self.routes.get(id).is_some_and(|c| c.ours),
+            Kind::Ingress | Kind::HttpRoute | Kind::GrpcRoute => {
+                self.routes.get(id).is_some_and(|c| c.ours)
+            }
+            // One without Gateway is nobody's; who else should tell it?
+            Kind::ListenerSet => gateway_of(id, object)
+                .and_then(|gateway| self.gateways.get(&gateway))
+                .is_none_or(|state| state.ours),
             Kind::Gateway => self.gateways.get(id).is_some_and(|state| state.ours),
             Kind::GatewayClass => match &object.view {
                 View::GatewayClass(class) => classes::is_ours(&self.options, class),
@@ -60,8 +66,22 @@ impl Translator {
                 let state = self.gateways.get(id);
                 let found = state.into_iter().flat_map(|state| &state.findings);
                 found.cloned().for_each(|f| sink.push(f));
+                let shared = state.map(|state| self.listeners.shared(id, state));
+                shared.into_iter().flatten().for_each(|f| sink.push(f));
             }
-            View::Ingress(_) | View::HttpRoute(_) if ours => {
+            View::ListenerSet(set) => {
+                let found = self.set(id).into_iter().flat_map(|state| &state.findings);
+                found.cloned().for_each(|f| sink.push(f));
+                let gateway = set.parent(&id.namespace);
+                if let Some(gateway) = gateway.filter(|id| !self.gateways.contains_key(id)) {
+                    sink.push(Finding::warning(
+                        Code::ParentNotFound,
+                        "spec.parentRef",
+                        format!("{gateway} does not exist"),
+                    ));
+                }
+            }
+            View::Ingress(_) | View::HttpRoute(_) | View::GrpcRoute(_) if ours => {
                 let compiled = self.routes.get(id).into_iter();
                 let found = compiled.flat_map(|compiled| &compiled.findings);
                 found.cloned().for_each(|f| sink.push(f));

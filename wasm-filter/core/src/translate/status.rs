@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::gateway::GatewayState;
-use crate::object::GATEWAY_GROUP;
-use crate::resources::gateway::GroupKind;
-use crate::resources::http_route::ParentRef;
+use super::listener::ListenerState;
+use super::listener_set::SetState;
+use crate::resources::listener::GroupKind;
+use crate::resources::route::parents::ParentRef;
 
 /// One condition, without generation and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) struct Condition {
     pub(crate) message: Box<str>,
 }
 
-/// The status of an HTTPRoute before it is JSON; most have no message, so it is small.
+/// The status of a route before it is JSON; most have no message, so it is small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteStatus {
     pub(crate) generation: Option<i64>,
@@ -75,9 +76,13 @@ struct ClassJson<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct GatewayJson<'a> {
     conditions: Vec<ConditionJson<'a>>,
     listeners: Vec<ListenerJson<'a>>,
+    /// Of a Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached_listener_sets: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -104,16 +109,35 @@ pub(crate) fn gateway_class(condition: &Condition, generation: Option<i64>) -> S
 
 /// The status of a Gateway; `attached` counts the routes of a listener.
 pub(crate) fn gateway(state: &GatewayState, attached: impl Fn(&str) -> u32) -> String {
-    let listeners = state.listeners.iter().map(|listener| ListenerJson {
-        name: &listener.surface.name,
-        supported_kinds: listener.surface.kinds.iter().map(KindJson::of).collect(),
-        attached_routes: attached(&listener.surface.name),
-        conditions: conditions(&listener.conditions, state.generation),
-    });
     json(&GatewayJson {
         conditions: conditions(&state.conditions, state.generation),
-        listeners: listeners.collect(),
+        listeners: listeners(&state.listeners, state.generation, attached),
+        attached_listener_sets: Some(state.sets.iter().filter(|set| set.accepted).count()),
     })
+}
+
+/// The status of a ListenerSet; `attached` counts the routes of a listener.
+pub(crate) fn listener_set(state: &SetState, attached: impl Fn(&str) -> u32) -> String {
+    json(&GatewayJson {
+        conditions: conditions(&state.conditions, state.generation),
+        listeners: listeners(&state.listeners, state.generation, attached),
+        attached_listener_sets: None,
+    })
+}
+
+fn listeners(
+    list: &[ListenerState],
+    generation: Option<i64>,
+    attached: impl Fn(&str) -> u32,
+) -> Vec<ListenerJson<'_>> {
+    list.iter()
+        .map(|listener| ListenerJson {
+            name: &listener.surface.name,
+            supported_kinds: listener.surface.kinds.iter().map(KindJson::of).collect(),
+            attached_routes: attached(&listener.surface.name),
+            conditions: conditions(&listener.conditions, generation),
+        })
+        .collect()
 }
 
 fn conditions(list: &[Condition], observed_generation: Option<i64>) -> Vec<ConditionJson<'_>> {
@@ -197,13 +221,5 @@ impl<'a> KindJson<'a> {
             group: &kind.group,
             kind: &kind.kind,
         }
-    }
-}
-
-/// The kind of routes that HTTP and HTTPS listeners serve.
-pub(crate) fn http_route_kind() -> GroupKind {
-    GroupKind {
-        group: GATEWAY_GROUP.into(),
-        kind: "HTTPRoute".into(),
     }
 }

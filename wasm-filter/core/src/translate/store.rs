@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::object::{Id, Kind};
 use crate::resources::endpoint_slice::EndpointSlice;
+use crate::resources::listener_set::ListenerSet;
 use crate::resources::reference_grant::ReferenceGrant;
 use crate::resources::service::Service;
 use crate::resources::{Object, View};
@@ -15,6 +16,8 @@ pub(crate) struct Store {
     objects: BTreeMap<Id, Arc<Object>>,
     /// Namespace, Service, slice.
     slices: BTreeSet<(Arc<str>, Arc<str>, Arc<str>)>,
+    /// Gateway, ListenerSet.
+    sets: BTreeSet<(Id, Id)>,
 }
 
 // === impl Store ===
@@ -31,6 +34,9 @@ impl Store {
             self.slices
                 .insert((id.namespace.clone(), service.into(), id.name.clone()));
         }
+        if let Some(gateway) = gateway_of(id, &object) {
+            self.sets.insert((gateway, id.clone()));
+        }
         self.objects.insert(id.clone(), Arc::new(object));
         old
     }
@@ -41,7 +47,33 @@ impl Store {
             self.slices
                 .remove(&(id.namespace.clone(), service.into(), id.name.clone()));
         }
+        if let Some(gateway) = gateway_of(id, &old) {
+            self.sets.remove(&(gateway, id.clone()));
+        }
         Some(old)
+    }
+
+    /// The ListenerSets that name a Gateway, by name.
+    pub(crate) fn sets<'s>(
+        &'s self,
+        gateway: &Id,
+    ) -> impl Iterator<Item = (Id, &'s Object, &'s ListenerSet)> + use<'s> {
+        let gateway = gateway.clone();
+        let first = Id {
+            kind: Kind::ListenerSet,
+            namespace: "".into(),
+            name: "".into(),
+        };
+        self.sets
+            .range((gateway.clone(), first)..)
+            .take_while(move |(other, _)| *other == gateway)
+            .filter_map(|(_, id)| {
+                let object = self.get(id)?;
+                match &object.view {
+                    View::ListenerSet(set) => Some((id.clone(), &**object, set)),
+                    _ => None,
+                }
+            })
     }
 
     pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
@@ -89,6 +121,14 @@ impl Store {
                     _ => None,
                 }
             })
+    }
+}
+
+/// The Gateway that a ListenerSet belongs to.
+pub(crate) fn gateway_of(id: &Id, object: &Object) -> Option<Id> {
+    match &object.view {
+        View::ListenerSet(set) => set.parent(&id.namespace),
+        _ => None,
     }
 }
 

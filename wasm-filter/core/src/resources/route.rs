@@ -1,0 +1,292 @@
+//! What HTTPRoute and GRPCRoute have in common: parents, hostnames, rules.
+//!
+//! What a broken or unsupported part costs: a match with a condition that cannot be honoured is not
+//! programmed (looser, it would take requests that are not its own); a rule with a filter that
+//! cannot be honoured answers 500 (Gateway API `HTTPRouteFilter`: "MUST NOT be skipped"); a
+//! backendRef that cannot be read keeps its weight and answers its share with 500.
+
+pub(crate) mod backends;
+pub(crate) mod conditions;
+pub(crate) mod filters;
+pub(crate) mod parents;
+pub(crate) mod timeouts;
+
+use std::collections::BTreeSet;
+
+use self::backends::BackendRef;
+use self::filters::{Context, FilterSpec};
+use self::parents::ParentRef;
+use super::annotations::Cost;
+use super::field::{Field, Read, Reported, Sink, quote};
+use crate::problem::Code;
+use crate::table::model::{
+    HeaderMatch, HostPattern, PathEdit, PathMatch, QueryMatch, Retry, Timeouts,
+};
+
+/// What is read of a route.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) parents: Box<[ParentRef]>,
+    /// `None`: not given, all hosts of the listeners. Empty: none of the given ones is valid.
+    pub(crate) hostnames: Option<Box<[HostPattern]>>,
+    pub(crate) rules: Box<[RouteRule]>,
+    /// Positions of rules of which nothing can be read.
+    pub(crate) broken: Box<[u16]>,
+    /// An annotation that is not supported must not be ignored.
+    pub(crate) cost: Cost,
+}
+
+/// One rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RouteRule {
+    /// Position in `spec.rules`.
+    pub(crate) index: u16,
+    /// Unique in the route.
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) matches: Box<[MatchSpec]>,
+    pub(crate) filters: FilterSpec,
+    pub(crate) backends: Box<[BackendRef]>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Retry>,
+    /// A match or backend was not programmed as written.
+    pub(crate) partial: bool,
+}
+
+/// One match of a rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct MatchSpec {
+    /// Position in the rule's `matches`.
+    pub(crate) index: u16,
+    pub(crate) path: PathMatch,
+    pub(crate) method: Option<Box<str>>,
+    /// Sorted by name.
+    pub(crate) headers: Box<[HeaderMatch]>,
+    /// Sorted by name.
+    pub(crate) queries: Box<[QueryMatch]>,
+}
+
+/// Why a rule answers 500; the greatest is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// A filter refers to something that cannot be a filter.
+    Reference,
+    /// Filters that may not be used together.
+    Incompatible,
+    /// A filter cannot be honoured as written.
+    Unsupported,
+}
+
+/// How the parts of a kind of route are read.
+pub(crate) struct Reader {
+    pub(crate) context: Context,
+    /// Members of a rule that this kind has.
+    pub(crate) known: &'static [&'static str],
+    /// The match of a rule without any.
+    pub(crate) everything: fn(u16) -> MatchSpec,
+    pub(crate) read_match: fn(u16, &Field<'_, '_>, &mut Sink) -> Read<MatchSpec>,
+}
+
+/// Reads the `spec` of a route.
+pub(crate) fn read(root: &Field<'_, '_>, cost: Cost, reader: &Reader, sink: &mut Sink) -> Route {
+    let spec = root.key("spec");
+    let _ = spec.required_object(sink);
+    let scope = spec.key("useDefaultGateways");
+    if !matches!(scope.text(sink), Ok(None | Some("" | "None"))) {
+        sink.push(scope.warning(
+            Code::UnsupportedField,
+            "is experimental and not supported; name the Gateway in parentRefs",
+        ));
+    }
+    let parents = parents::read(&spec.key("parentRefs"), sink);
+    let hostnames = spec.key("hostnames");
+    let hostnames = (!hostnames.is_empty()).then(|| parents::read_hostnames(&hostnames, sink));
+    warn_unknown(
+        &spec,
+        &["parentRefs", "hostnames", "rules", "useDefaultGateways"],
+        sink,
+    );
+    let mut route = Route {
+        parents,
+        hostnames,
+        rules: Box::default(),
+        broken: Box::default(),
+        cost,
+    };
+    read_rules(&spec.key("rules"), reader, &mut route, sink);
+    route
+}
+
+fn read_rules(rules: &Field<'_, '_>, reader: &Reader, route: &mut Route, sink: &mut Sink) {
+    if rules.is_absent() {
+        // The schema's default: one rule that matches everything.
+        route.rules = Box::new([RouteRule::new(0, Box::new([(reader.everything)(0)]))]);
+        return;
+    }
+    let Ok(items) = rules.items(sink) else {
+        route.broken = Box::new([0]);
+        return;
+    };
+    let (mut out, mut broken, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (index, rule) in items {
+        match read_rule(index, &rule, reader, sink) {
+            Ok(mut read) => {
+                if let Some(name) = read.name.take_if(|name| names.contains(name)) {
+                    // "This name MUST be unique within a Route if it is set."
+                    sink.push(rule.key("name").error(
+                        Code::DuplicateName,
+                        format!("a rule before is called {} already", quote(&name)),
+                    ));
+                }
+                names.extend(read.name.clone());
+                out.push(read);
+            }
+            Err(Reported) => broken.push(index),
+        }
+    }
+    route.rules = out.into();
+    route.broken = broken.into();
+}
+
+fn read_rule(
+    index: u16,
+    rule: &Field<'_, '_>,
+    reader: &Reader,
+    sink: &mut Sink,
+) -> Read<RouteRule> {
+    rule.required_object(sink)?;
+    let matches = rule.key("matches");
+    let items = matches.items(sink)?;
+    let mut out = RouteRule::new(index, Box::default());
+    let mut specs = Vec::new();
+    for (position, entry) in &items {
+        match (reader.read_match)(*position, entry, sink) {
+            Ok(spec) => specs.push(spec),
+            Err(Reported) => out.partial = true,
+        }
+    }
+    if items.is_empty() {
+        specs.push((reader.everything)(0));
+    }
+    out.matches = specs.into();
+    out.name = rule.key("name").name(sink).ok().flatten().map(Into::into);
+    let filters = rule.key("filters");
+    out.filters = filters::read(&filters, reader.context, sink);
+    let refs = rule.key("backendRefs");
+    match refs.items(sink) {
+        Ok(items) => {
+            out.backends = items
+                .iter()
+                .map(|(position, entry)| backends::read(*position, entry, reader.context, sink))
+                .collect();
+        }
+        Err(Reported) => out.filters.fail(Fault::Unsupported),
+    }
+    out.partial |= out.backends.iter().any(|b| b.filters.fault.is_some());
+    if out.filters.filters.redirect.is_some() && !out.backends.is_empty() {
+        // "RequestRedirect filter must not be used together with backendRefs".
+        out.filters.fail(Fault::Incompatible);
+        sink.push(filters.error(
+            Code::IncompatibleFilters,
+            "a redirect must not be used together with backendRefs; the rule answers 500",
+        ));
+    }
+    check_prefixes(rule, &mut out, sink);
+    if reader.known.contains(&"timeouts") {
+        out.timeouts = timeouts::read(&rule.key("timeouts"), sink);
+        out.retry = timeouts::read_retry(&rule.key("retry"), sink);
+    }
+    let persistence = rule.key("sessionPersistence");
+    if !persistence.is_empty() {
+        sink.push(persistence.warning(Code::UnsupportedField, "is experimental and not in effect"));
+    }
+    weights_differ(&refs, &out.backends, sink);
+    warn_unknown(rule, reader.known, sink);
+    Ok(out)
+}
+
+/// "ReplacePrefixMatch is only compatible with a PathPrefix HTTPRouteMatch."
+fn check_prefixes(field: &Field<'_, '_>, rule: &mut RouteRule, sink: &mut Sink) {
+    let prefixes = rule
+        .matches
+        .iter()
+        .all(|m| matches!(m.path, PathMatch::Prefix(_)));
+    if prefixes {
+        return;
+    }
+    let message = "ReplacePrefixMatch needs PathPrefix matches in the rule";
+    if replaces_prefix(&rule.filters) {
+        rule.filters.fail(Fault::Unsupported);
+        sink.push(field.key("filters").error(
+            Code::IncompatibleFilters,
+            format!("{message}; it answers 500"),
+        ));
+    }
+    for backend in &mut rule.backends {
+        if replaces_prefix(&backend.filters) {
+            backend.filters.fail(Fault::Unsupported);
+            rule.partial = true;
+            sink.push(field.key("backendRefs").error(
+                Code::IncompatibleFilters,
+                format!(
+                    "{message}; backend {} answers its share with 500",
+                    backend.index
+                ),
+            ));
+        }
+    }
+}
+
+fn replaces_prefix(spec: &FilterSpec) -> bool {
+    let redirect = spec.filters.redirect.as_ref().and_then(|r| r.path.as_ref());
+    let rewrite = spec.filters.rewrite.as_ref().and_then(|r| r.path.as_ref());
+    [redirect, rewrite]
+        .into_iter()
+        .flatten()
+        .any(|path| matches!(path, PathEdit::Prefix(_)))
+}
+
+/// KIC divides weights among endpoints, so that shares depend on their number (kic-map 2.7).
+fn weights_differ(refs: &Field<'_, '_>, backends: &[BackendRef], sink: &mut Sink) {
+    let Some((first, others)) = backends.split_first() else {
+        return;
+    };
+    if others.iter().any(|backend| backend.weight != first.weight) {
+        sink.push(refs.info(
+            Code::KicDiffers,
+            "weights are exact shares of the requests, whatever the number of endpoints",
+        ));
+    }
+}
+
+/// Fields of a newer API, or misspelt ones.
+pub(crate) fn warn_unknown(field: &Field<'_, '_>, known: &[&str], sink: &mut Sink) {
+    for key in field.unknown_keys(known) {
+        sink.push(
+            field
+                .key(key)
+                .warning(Code::UnsupportedField, "is not known and has no effect"),
+        );
+    }
+}
+
+// === impl RouteRule ===
+
+impl RouteRule {
+    fn new(index: u16, matches: Box<[MatchSpec]>) -> Self {
+        Self {
+            index,
+            name: None,
+            matches,
+            filters: FilterSpec::default(),
+            backends: Box::default(),
+            timeouts: Timeouts::default(),
+            retry: None,
+            partial: false,
+        }
+    }
+
+    /// Can nothing of it be programmed as written?
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.matches.is_empty() || self.filters.fault > Some(Fault::Reference)
+    }
+}

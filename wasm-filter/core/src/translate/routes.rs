@@ -1,0 +1,243 @@
+//! HTTPRoute, GRPCRoute -> matches, where it attaches, and its status.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::attach::{Attachment, Reached, attach};
+use super::backends::Resolved;
+use super::compiled::{Compiled, route_object};
+use super::deps::Reads;
+use super::status::{Condition, ParentStatus, RouteStatus};
+use crate::object::{Id, Kind};
+use crate::problem::{Code, Finding};
+use crate::resources::Object;
+use crate::resources::annotations::Cost;
+use crate::resources::route::{Fault, Route, RouteRule};
+use crate::table::model::{PluginRef, PluginSet, RouteKind, RouteMatch, RouteObject, Rule};
+
+/// The most rules that a message lists.
+const MAX_LISTED: usize = 10;
+
+pub(crate) fn compile(id: &Id, object: &Object, route: &Route, mut reads: Reads<'_>) -> Compiled {
+    let mut out = Compiled::default();
+    let mut reached = Reached::default();
+    if route.parents.is_empty() {
+        out.findings.push(Finding::warning(
+            Code::ParentNotFound,
+            "spec.parentRefs",
+            "the route has no parent and is not reachable",
+        ));
+    }
+    let hostnames = route.hostnames.as_deref();
+    let attachments: Vec<_> = route
+        .parents
+        .iter()
+        .map(|parent| attach(id, parent, hostnames, &mut reads, &mut reached))
+        .collect();
+    let known = |a: &Attachment| matches!(a, Attachment::Attached | Attachment::Refused(..));
+    let status = attachments.iter().any(known);
+    // A parent that does not exist is nobody's; who else should tell it?
+    out.ours = status
+        || route.parents.is_empty()
+        || attachments
+            .iter()
+            .any(|a| matches!(a, Attachment::Missing(_)));
+    let mut resolved = Resolved::default();
+    let mut matches = Vec::new();
+    if status {
+        compile_rules(id, object, route, &mut reads, &mut resolved, &mut matches);
+    }
+    let verdict = verdict(route);
+    let mut parents = Vec::new();
+    for (parent, attachment) in route.parents.iter().zip(attachments) {
+        let accepted = match attachment {
+            Attachment::Others => continue,
+            Attachment::Missing(finding) => {
+                out.findings.push(finding);
+                continue;
+            }
+            Attachment::Refused(reason, finding) => {
+                let condition = Condition::no("Accepted", reason, finding.message.clone());
+                out.findings.push(finding);
+                condition
+            }
+            Attachment::Attached => verdict.accepted.clone(),
+        };
+        let unresolved = resolved.unresolved.clone();
+        let partial = verdict.partial.clone().filter(|_| accepted.holds);
+        let mut conditions = vec![
+            accepted,
+            unresolved.unwrap_or_else(|| Condition::yes("ResolvedRefs", "ResolvedRefs")),
+        ];
+        conditions.extend(partial);
+        parents.push(ParentStatus {
+            parent: parent.clone(),
+            conditions: conditions.into(),
+        });
+    }
+    if status {
+        out.status = Some(RouteStatus {
+            generation: object.generation,
+            parents: parents.into(),
+        });
+    }
+    if verdict.accepted.holds {
+        out.attached = reached.listeners.into_iter().collect();
+    }
+    if verdict.programmed && !matches.is_empty() {
+        let matches: Arc<[RouteMatch]> = matches.into();
+        out.hosts = reached
+            .hosts
+            .into_iter()
+            .map(|key| (Arc::new(key), matches.clone()))
+            .collect();
+    }
+    out.findings.append(&mut resolved.findings);
+    out.deps = reads.into_deps();
+    out
+}
+
+/// What can be done with a route, wherever it attaches.
+struct Verdict {
+    accepted: Condition,
+    /// `PartiallyInvalid`, if the route is accepted.
+    partial: Option<Condition>,
+    /// Are its matches in the table? Those of a route without a valid rule are too, and answer 500:
+    /// a less specific route must not take requests that were meant for a filter.
+    programmed: bool,
+}
+
+fn verdict(route: &Route) -> Verdict {
+    let rejected = |reason, message: &str, programmed| Verdict {
+        accepted: Condition::no("Accepted", reason, message),
+        partial: None,
+        programmed,
+    };
+    if route
+        .hostnames
+        .as_ref()
+        .is_some_and(|hosts| hosts.is_empty())
+    {
+        return rejected("UnsupportedValue", "no hostname is valid", false);
+    }
+    if route.cost == Cost::Drop {
+        let message = "an annotation that restricts the route is not supported";
+        return rejected("UnsupportedValue", message, false);
+    }
+    let invalid: BTreeSet<u16> = route
+        .rules
+        .iter()
+        .filter(|rule| rule.partial || rule.is_invalid())
+        .map(|rule| rule.index)
+        .chain(route.broken.iter().copied())
+        .collect();
+    let refused = route.cost == Cost::Refuse;
+    if refused || (!invalid.is_empty() && route.rules.iter().all(RouteRule::is_invalid)) {
+        // "implementations may use the IncompatibleFilters reason".
+        let incompatible = !refused
+            && route.broken.is_empty()
+            && route
+                .rules
+                .iter()
+                .all(|rule| rule.filters.fault == Some(Fault::Incompatible));
+        let reason = if incompatible {
+            "IncompatibleFilters"
+        } else {
+            "UnsupportedValue"
+        };
+        return rejected(reason, "no rule can be programmed as written", true);
+    }
+    let partial = (!invalid.is_empty()).then(|| {
+        // "MUST start with the prefix "Dropped Rule" and include information about which Rules
+        // have been dropped".
+        let listed: Vec<_> = invalid
+            .iter()
+            .take(MAX_LISTED)
+            .map(u16::to_string)
+            .collect();
+        let more = if invalid.len() > MAX_LISTED {
+            " and others"
+        } else {
+            ""
+        };
+        Condition::yes("PartiallyInvalid", "UnsupportedValue").with(format!(
+            "Dropped Rule: of rules {}{more} not everything can be programmed as written, see the \
+             problems of the route",
+            listed.join(", ")
+        ))
+    });
+    Verdict {
+        accepted: Condition::yes("Accepted", "Accepted"),
+        partial,
+        programmed: true,
+    }
+}
+
+fn compile_rules(
+    id: &Id,
+    object: &Object,
+    route: &Route,
+    reads: &mut Reads<'_>,
+    resolved: &mut Resolved,
+    matches: &mut Vec<RouteMatch>,
+) {
+    let kind = if id.kind == Kind::GrpcRoute {
+        RouteKind::GrpcRoute
+    } else {
+        RouteKind::HttpRoute
+    };
+    let named = route_object(kind, id, object);
+    for spec in &route.rules {
+        let rule = rule(id, &named, spec, reads, resolved);
+        let rule = if spec.filters.fault.is_some() || route.cost == Cost::Refuse {
+            refusal(rule)
+        } else {
+            rule
+        };
+        let rule = Arc::new(rule);
+        matches.extend(spec.matches.iter().map(|m| RouteMatch {
+            methods: m.method.iter().cloned().collect(),
+            headers: m.headers.to_vec(),
+            queries: m.queries.to_vec(),
+            ..RouteMatch::new(m.path.clone(), m.index, rule.clone())
+        }));
+    }
+}
+
+fn rule(
+    id: &Id,
+    object: &Arc<RouteObject>,
+    spec: &RouteRule,
+    reads: &mut Reads<'_>,
+    resolved: &mut Resolved,
+) -> Rule {
+    let backends = spec
+        .backends
+        .iter()
+        .map(|backend| resolved.backend(id, spec.index, backend, reads))
+        .collect();
+    let field = format!("spec.rules[{}]", spec.index);
+    let plugins = spec.filters.plugins.iter().map(|name| PluginRef {
+        namespace: (&*id.namespace).into(),
+        name: name.clone(),
+    });
+    Rule {
+        name: spec.name.clone(),
+        backends,
+        filters: resolved.filters(id, &field, &spec.filters, reads),
+        timeouts: spec.timeouts,
+        retry: spec.retry.clone(),
+        plugins: PluginSet {
+            plugins: plugins.collect(),
+        },
+        ..Rule::new(object.clone(), spec.index)
+    }
+}
+
+/// The rule without all that it would do: it answers 500.
+fn refusal(rule: Rule) -> Rule {
+    Rule {
+        name: rule.name,
+        ..Rule::new(rule.object, rule.index)
+    }
+}
