@@ -42,7 +42,7 @@ pub struct Settings<'a> {
     pub retries: Option<u8>,
     /// DNS name and port that the endpoints come from.
     pub external: Option<(&'a str, u16)>,
-    policy: Option<&'a [u8]>,
+    pub(crate) policy: Option<&'a [u8]>,
 }
 
 pub(super) fn encode(settings: &ServiceSettings) -> Vec<u8> {
