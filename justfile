@@ -48,3 +48,9 @@ golden:
 # The whole gate
 ci:
     .ci/run
+
+# Filter and translator in one module: target/wasm/silverback-standalone.wasm
+standalone:
+    cargo build -p silverback-filter --lib --features standalone --profile wasm --target wasm32-wasip1 --target-dir target/guests/standalone
+    cp target/guests/standalone/wasm32-wasip1/wasm/silverback_filter.wasm target/wasm/silverback-standalone.wasm
+    cp wasm-filter/silverback-standalone.meta.json target/wasm/

@@ -15,6 +15,8 @@ use crate::worker::{Next, Worker};
 pub(crate) struct Http {
     worker: Rc<RefCell<Worker>>,
     config: Rc<Config>,
+    #[cfg(feature = "standalone")]
+    standalone: Option<Rc<crate::standalone::Standalone>>,
     /// What is changed in the response.
     response: ResponseEdits,
 }
@@ -24,8 +26,28 @@ impl Http {
         Self {
             worker,
             config,
+            #[cfg(feature = "standalone")]
+            standalone: None,
             response: ResponseEdits::new(),
         }
+    }
+
+    /// The table is the configuration's own.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn with_table(
+        mut self,
+        standalone: Option<Rc<crate::standalone::Standalone>>,
+    ) -> Self {
+        self.standalone = standalone;
+        self
+    }
+
+    fn decide(&self, worker: &mut Worker) -> Next {
+        #[cfg(feature = "standalone")]
+        if let Some(standalone) = &self.standalone {
+            return worker.request_with(&self.config, standalone.table(), &Host);
+        }
+        worker.request(&self.config, &Host)
     }
 }
 
@@ -34,7 +56,7 @@ impl Context for Http {}
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         match self.worker.try_borrow_mut() {
-            Ok(mut worker) => match worker.request(&self.config, &Host) {
+            Ok(mut worker) => match self.decide(&mut worker) {
                 Next::Continue(response) => {
                     self.response = response;
                     Action::Continue

@@ -3,6 +3,7 @@
 //! | feature | module | boundary |
 //! |---|---|---|
 //! | `filter` | `silverback.wasm`, a proxy-wasm filter (wasm32-wasip1) | [`proxy::Proxy`] |
+//! | `standalone` | `silverback-standalone.wasm`, both in one (wasm32-wasip1) | [`proxy::Proxy`] |
 //! | `component` | `translator.wasm`, a component (wasm32-unknown-unknown) | `wit/translator.wit` |
 #![cfg_attr(
     not(test),
@@ -24,6 +25,8 @@ mod http;
 pub mod proxy;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod root;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 #[cfg(feature = "filter")]
 pub mod worker;
 

@@ -22,7 +22,13 @@ thread_local! {
 #[derive(Default)]
 pub(crate) struct Root {
     config: Rc<Config>,
+    #[cfg(feature = "standalone")]
+    standalone: Option<Rc<crate::standalone::Standalone>>,
 }
+
+/// More lines of one configuration would only fill the log.
+#[cfg(feature = "standalone")]
+const MAX_REPORT: usize = 20;
 
 impl Context for Root {}
 
@@ -36,7 +42,17 @@ impl RootContext for Root {
                 .flatten()
                 .unwrap_or_default()
         };
-        match Config::parse(&json) {
+        #[cfg(feature = "standalone")]
+        let parsed = crate::standalone::Standalone::parse(&json).map(|(config, standalone)| {
+            for line in standalone.report(MAX_REPORT) {
+                Host.log(LogLevel::Warn, &format!("silverback: {line}"));
+            }
+            self.standalone = Some(Rc::new(standalone));
+            config
+        });
+        #[cfg(not(feature = "standalone"))]
+        let parsed = Config::parse(&json);
+        match parsed {
             Ok(config) => {
                 self.config = Rc::new(config);
                 true
@@ -50,7 +66,10 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let worker = WORKER.with(Rc::clone);
-        Some(Box::new(Http::new(worker, Rc::clone(&self.config))))
+        let http = Http::new(worker, Rc::clone(&self.config));
+        #[cfg(feature = "standalone")]
+        let http = http.with_table(self.standalone.clone());
+        Some(Box::new(http))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -8,7 +8,7 @@ use silverback_core::route::answer::{Answer, Reply, Scratch, answer};
 use silverback_core::route::balance::Spin;
 use silverback_core::route::edits::ResponseEdits;
 use silverback_core::route::select::Headers;
-use silverback_core::table::store::view::{Unreadable, Views};
+use silverback_core::table::store::view::{Segments, Unreadable, Views};
 
 use crate::config::Config;
 use crate::proxy::{Proxy, Shared};
@@ -51,6 +51,25 @@ impl Worker {
 
     /// Decides one request of a filter chain with this configuration.
     pub fn request(&mut self, config: &Config, proxy: &impl Proxy) -> Next {
+        self.decide(config, None, proxy)
+    }
+
+    /// The same with a table of its own instead of the one in shared data.
+    pub fn request_with(
+        &mut self,
+        config: &Config,
+        table: &dyn Segments,
+        proxy: &impl Proxy,
+    ) -> Next {
+        self.decide(config, Some(table), proxy)
+    }
+
+    fn decide(
+        &mut self,
+        config: &Config,
+        table: Option<&dyn Segments>,
+        proxy: &impl Proxy,
+    ) -> Next {
         let Some(message) = proxy.request() else {
             proxy.log(
                 LogLevel::Error,
@@ -76,9 +95,13 @@ impl Worker {
             known: RefCell::default(),
         };
         let scratch = &mut self.scratch;
-        let answered = self.views.answer(&Shared(proxy), |segments, epoch| {
-            answer(segments, epoch, entry, &info, &headers, spin, scratch)
-        });
+        let answered = match table {
+            // One configuration, one table: there is no other epoch.
+            Some(table) => answer(table, 1, entry, &info, &headers, spin, scratch),
+            None => self.views.answer(&Shared(proxy), |segments, epoch| {
+                answer(segments, epoch, entry, &info, &headers, spin, scratch)
+            }),
+        };
         match answered {
             Ok(Answer::Proxy) => {
                 self.logged = None;
