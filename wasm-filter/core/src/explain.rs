@@ -7,29 +7,27 @@
 //! {"schemaVersion":1,"outcome":"route|redirect|respond|not_found|unavailable|rejected",...}
 //! ```
 
+mod losers;
+mod trace;
+mod upstream;
+
 use std::collections::BTreeMap;
 
-mod trace;
-
 pub use trace::{
-    BackendTrace, Candidate, Lost, Matched, Outcome, Question, RouteRef, Trace, Upstream, Values,
+    BackendTrace, Candidate, ListenerTrace, Lost, Matched, Outcome, Question, RouteRef, Trace,
+    Upstream, Values,
 };
 
 use crate::regex::Cache;
-use crate::route::answer::Reply;
+use crate::route::answer::{Asked, Reply};
 use crate::route::balance;
-use crate::route::select::{
-    Entry, Headers, Level, Request, Selected, holds, levels, listener, select,
-};
+use crate::route::select::{Entry, Headers, Level, Request, Selected, listener, select};
 use crate::route::target::Target;
-use crate::table::dump::FiltersDump;
+use crate::table::dump::{FiltersDump, RuleDump};
 use crate::table::endpoints;
 use crate::table::layout::{BASE, HostKind};
-use crate::table::routes::{Condition, MatchEntry, PathEntry, PathKind, RuleEntry, Value};
+use crate::table::routes::{PathEntry, PathKind, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
-
-/// The most losers that an answer lists.
-const MAX_CANDIDATES: usize = 100;
 
 /// Headers of the question by lower-case name.
 struct Given(BTreeMap<String, Vec<String>>);
@@ -41,18 +39,24 @@ impl Headers for Given {
     }
 }
 
+/// Reads a question.
+///
+/// # Errors
+/// A sentence about what is wrong with it.
+pub fn question(json: &str) -> Result<Question, String> {
+    // serde would take a list for a struct.
+    if !json.trim_start().starts_with('{') {
+        return Err("not a request: expected a JSON object".to_owned());
+    }
+    serde_json::from_str(json).map_err(|error| format!("not a request: {error}"))
+}
+
 /// Answers a question in JSON.
 ///
 /// # Errors
 /// A sentence about what is wrong with the question.
-pub fn explain_json(segments: &dyn Segments, question: &str) -> Result<String, String> {
-    // serde would take a list for a struct.
-    if !question.trim_start().starts_with('{') {
-        return Err("not a request: expected a JSON object".to_owned());
-    }
-    let question: Question =
-        serde_json::from_str(question).map_err(|error| format!("not a request: {error}"))?;
-    let trace = explain(segments, &question)?;
+pub fn explain_json(segments: &dyn Segments, json: &str) -> Result<String, String> {
+    let trace = explain(segments, &question(json)?)?;
     serde_json::to_string(&trace).map_err(|error| error.to_string())
 }
 
@@ -61,21 +65,11 @@ pub fn explain_json(segments: &dyn Segments, question: &str) -> Result<String, S
 /// # Errors
 /// A sentence about what is wrong with the question.
 pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, String> {
-    let tls = match question.scheme.as_deref() {
-        None | Some("http") => false,
-        Some("https") => true,
-        Some(other) => return Err(format!("scheme `{other}` is not http or https")),
-    };
+    let tls = question.tls()?;
     let authority = question.host.as_deref().unwrap_or_default();
     let target = question.path.as_deref().unwrap_or("/");
     let method = question.method.as_deref().unwrap_or("GET");
-    let in_host = authority
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse().ok());
-    let port = question
-        .port
-        .or(in_host)
-        .unwrap_or(if tls { 443 } else { 80 });
+    let port = question.listener_port(tls);
     let headers = Given(collect(&question.headers));
     let cache = Cache::new();
     let Some(target) = Target::parse(authority.as_bytes(), target.as_bytes()) else {
@@ -100,14 +94,15 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
         sni: sni.as_bytes(),
     };
     let broken = |_: Unreadable| "the table cannot be read".to_owned();
+    let base = segments.segment(BASE).map_err(broken)?;
+    let entry = listener(base, &request).map_err(broken)?;
     let selected = select(segments, &request, &headers, &cache).map_err(broken)?;
     let mut trace = match &selected {
         None => {
-            let base = segments.segment(BASE).map_err(broken)?;
             let mut trace = Trace::reply(Outcome::NotFound, Reply::NotFound);
             // On 80 and 443 the host is more likely to be what is wrong.
             let own_port = !matches!(port, 80 | 443);
-            if own_port && listener(base, &request).map_err(broken)?.is_none() {
+            if own_port && entry.is_none() {
                 trace.hint = Some(format!(
                     "no Gateway listener serves this host by {} on port {port}; the port is the \
                      listener's own, not the one that `silverback dev` binds for it",
@@ -118,19 +113,20 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
         }
         Some(selected) => {
             let mut trace = outcome(segments, selected).map_err(broken)?;
-            if trace.outcome == Outcome::Route {
-                trace.request = Some(Upstream {
-                    method: method.to_owned(),
-                    host: authority.to_owned(),
-                    path: lossy(&[&target.path, target.query].concat()),
-                    headers: headers.0.clone(),
-                });
-            }
+            let asked = Asked {
+                request,
+                as_sent: target.is_as_sent(),
+            };
+            upstream::describe(segments, &asked, selected, &headers, authority, &mut trace)
+                .map_err(broken)?;
             trace
         }
     };
+    if let Some(entry) = entry {
+        trace.listener = Some(ListenerTrace::of(port, &entry).map_err(|error| error.to_string())?);
+    }
     trace.candidates =
-        losers(segments, &request, &headers, &cache, selected.as_ref()).map_err(broken)?;
+        losers::losers(segments, &request, &headers, &cache, selected.as_ref()).map_err(broken)?;
     Ok(trace)
 }
 
@@ -163,6 +159,7 @@ fn outcome(segments: &dyn Segments, selected: &Selected<'_, '_>) -> Result<Trace
         Trace::new(Outcome::Route)
     };
     trace.route = Some(RouteRef::of(&selected.rule, &selected.matched));
+    trace.rule = Some(RuleDump::of(segments, &selected.rule.extra()?)?);
     trace.matched = Some(Matched {
         host: host_text(&selected.level),
         path_type: path_type(&selected.path),
@@ -205,133 +202,6 @@ pub fn backends(
         all.push(trace);
     }
     Ok(all)
-}
-
-fn losers(
-    segments: &dyn Segments,
-    request: &Request<'_>,
-    headers: &impl Headers,
-    cache: &Cache,
-    selected: Option<&Selected<'_, '_>>,
-) -> Result<Vec<Candidate>, Unreadable> {
-    let winner = selected.map(|s| {
-        (
-            s.level.scope,
-            s.level.kind,
-            s.level.host.len(),
-            s.path.kind,
-            s.path.text,
-            RouteRef::of(&s.rule, &s.matched),
-        )
-    });
-    let mut found: Vec<(u8, Candidate)> = Vec::new();
-    levels(segments, request, |level, routes| {
-        let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-        paths.sort_by_key(|path| (path.rank, path.text));
-        for path in paths {
-            for matched in path.matches() {
-                if found.len() > MAX_CANDIDATES * 4 {
-                    return Ok(true);
-                }
-                let matched = matched?;
-                let route = RouteRef::of(&matched.rule()?, &matched);
-                let place = (
-                    level.scope,
-                    level.kind,
-                    level.host.len(),
-                    path.kind,
-                    path.text,
-                );
-                if winner.as_ref().is_some_and(|(a, b, c, d, e, winner)| {
-                    (*a, *b, *c, *d, *e) == place && *winner == route
-                }) {
-                    continue;
-                }
-                let (order, lost) = why(request, headers, cache, &level, &path, &matched)?;
-                found.push((order, Candidate { route, lost }));
-            }
-        }
-        Ok(false)
-    })?;
-    // What came close first.
-    found.sort_by_key(|(order, _)| *order);
-    Ok(found
-        .into_iter()
-        .take(MAX_CANDIDATES)
-        .map(|(_, candidate)| candidate)
-        .collect())
-}
-
-fn why(
-    request: &Request<'_>,
-    headers: &impl Headers,
-    cache: &Cache,
-    level: &Level<'_>,
-    path: &PathEntry<'_>,
-    matched: &MatchEntry<'_>,
-) -> Result<(u8, Lost), Unreadable> {
-    let lost = |code, detail| Lost { code, detail };
-    if !path.fits(request.path, cache)? {
-        let detail = format!(
-            "path {} does not fit {} {}",
-            lossy(request.path),
-            path_type(path),
-            path_text(path)
-        );
-        return Ok((3, lost("path", detail)));
-    }
-    for condition in matched.conditions() {
-        let condition = condition?;
-        if holds(&condition, request, headers, cache)? {
-            continue;
-        }
-        return Ok(match condition {
-            Condition::Method(methods) => {
-                let methods: Vec<_> = methods.iter().map(lossy).collect();
-                let detail = format!(
-                    "method {} is not {}",
-                    lossy(request.method),
-                    methods.join(" or ")
-                );
-                (1, lost("method", detail))
-            }
-            Condition::Scheme(_) => (1, lost("scheme", "it is for requests without TLS".into())),
-            Condition::Sni(names) => {
-                let names: Vec<_> = names.iter().map(|(_, name)| lossy(name)).collect();
-                let detail = format!(
-                    "server name {:?} is not {}",
-                    lossy(request.sni),
-                    names.join(" or ")
-                );
-                (2, lost("sni", detail))
-            }
-            Condition::Header(name, value) => {
-                let detail = format!("header {name} {}", unmet(&value));
-                (2, lost("header", detail))
-            }
-            Condition::Query(name, value) => {
-                let detail = format!("query parameter {} {}", lossy(name), unmet(&value));
-                (2, lost("query", detail))
-            }
-        });
-    }
-    let detail = format!(
-        "it fits too (host {}, {} {}), but the chosen match comes first",
-        host_text(level),
-        path_type(path),
-        path_text(path)
-    );
-    Ok((0, lost("precedence", detail)))
-}
-
-fn unmet(value: &Value<'_>) -> String {
-    match value {
-        Value::OneOf(values) => {
-            let values: Vec<_> = values.iter().map(|v| format!("{:?}", lossy(v))).collect();
-            format!("is not {}", values.join(" or "))
-        }
-        Value::Regex(regex) => format!("does not match {:?}", regex.pattern),
-    }
 }
 
 pub(crate) fn lossy(bytes: &[u8]) -> String {

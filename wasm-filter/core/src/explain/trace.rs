@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::lossy;
+use crate::problem::Problem;
 use crate::route::answer::Reply;
-use crate::table::dump::FiltersDump;
+use crate::table::dump::{FiltersDump, RuleDump};
+use crate::table::listeners::ListenerEntry;
 use crate::table::routes::{MatchEntry, RuleEntry};
+use crate::table::segment::Broken;
 
 /// The question.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,10 +72,26 @@ pub struct Trace {
     pub matched: Option<Matched>,
     /// All backends of the rule.
     pub backends: Vec<BackendTrace>,
+    /// What else the rule says.
+    #[serde(flatten)]
+    pub rule: Option<RuleDump>,
     /// What the upstream receives.
     pub request: Option<Upstream>,
+    /// How it is spoken to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Via>,
+    /// What is changed in the response, or added to the gateway's own: `set name: value`, `add
+    /// name: value`, `remove name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub response_headers: Vec<String>,
     /// Where a redirect goes.
     pub location: Option<String>,
+    /// The Gateway listener that the request belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<ListenerTrace>,
+    /// What is wrong with the rule that was chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     /// Matches of the hosts in question that did not win, best first, 100 at most.
     pub candidates: Vec<Candidate>,
 }
@@ -156,6 +175,46 @@ pub struct Upstream {
     pub headers: BTreeMap<String, Vec<String>>,
 }
 
+/// How the upstream is spoken to; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Via {
+    /// `http`, `https`, `grpc`, `grpcs` or `h2c`.
+    pub protocol: &'static str,
+    /// The TLS server name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// Tries in all.
+    pub tries: u8,
+    /// Of each try.
+    pub connect_timeout: u32,
+    /// Of each try, between two writes.
+    pub write_timeout: u32,
+    /// Of each try, between two reads.
+    pub read_timeout: u32,
+    /// Until the response begins, all tries together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_timeout: Option<u32>,
+    /// Until the response of one try begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub try_timeout: Option<u32>,
+    /// Name of the rule as a Kong route.
+    pub route_name: String,
+    /// Name of the backend as a Kong service.
+    pub service_name: String,
+}
+
+/// A Gateway listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListenerTrace {
+    /// Its port.
+    pub port: u16,
+    /// `HTTP` or `HTTPS`.
+    pub protocol: &'static str,
+    /// `namespace/gateway/section` of each.
+    pub gateways: Vec<String>,
+}
+
 /// A match that did not win.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
@@ -168,10 +227,50 @@ pub struct Candidate {
 /// Why a match did not win.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// `path`, `method`, `header` or `precedence`.
+    /// `path`, `method`, `scheme`, `sni`, `header`, `query` or `precedence`; of matches that are not
+    /// in the table `class`, `listener` or `invalid`; where nothing was found `host`.
     pub code: &'static str,
     /// In words.
     pub detail: String,
+}
+
+// === impl Question ===
+
+impl Question {
+    /// Does it ask over TLS?
+    ///
+    /// # Errors
+    /// A sentence, for a scheme that is neither http nor https.
+    pub(super) fn tls(&self) -> Result<bool, String> {
+        match self.scheme.as_deref() {
+            None | Some("http") => Ok(false),
+            Some("https") => Ok(true),
+            Some(other) => Err(format!("scheme `{other}` is not http or https")),
+        }
+    }
+
+    /// The listener's port that it asks at.
+    pub(super) fn listener_port(&self, tls: bool) -> u16 {
+        let authority = self.host.as_deref().unwrap_or_default();
+        let in_host = authority
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        let default = if tls { 443 } else { 80 };
+        self.port.or(in_host).unwrap_or(default)
+    }
+}
+
+// === impl ListenerTrace ===
+
+impl ListenerTrace {
+    pub(super) fn of(port: u16, entry: &ListenerEntry<'_>) -> Result<Self, Broken> {
+        let gateways: Result<_, _> = entry.sources().map(|s| s.map(str::to_owned)).collect();
+        Ok(Self {
+            port,
+            protocol: if entry.tls { "HTTPS" } else { "HTTP" },
+            gateways: gateways?,
+        })
+    }
 }
 
 // === impl Trace ===
@@ -187,8 +286,13 @@ impl Trace {
             route: None,
             matched: None,
             backends: Vec::new(),
+            rule: None,
             request: None,
+            upstream: None,
+            response_headers: Vec::new(),
             location: None,
+            listener: None,
+            problems: Vec::new(),
             candidates: Vec::new(),
         }
     }
