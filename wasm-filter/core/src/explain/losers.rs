@@ -30,7 +30,7 @@ pub(super) fn losers(
     let mut found: Vec<(u8, Candidate)> = Vec::new();
     levels(segments, request, |level, routes| {
         let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-        paths.sort_by_key(|path| (path.rank, path.text));
+        paths.sort_by_key(|path| (path.rank(), path.text));
         for path in paths {
             for matched in path.matches() {
                 if found.len() > MAX_CANDIDATES * 4 {

@@ -134,6 +134,9 @@ fn fits(
     headers: &impl Headers,
     cache: &Cache,
 ) -> Result<Fit, Broken> {
+    if matched.is_plain() {
+        return Ok(Fit::Yes);
+    }
     let mut fit = Fit::Yes;
     for condition in matched.conditions() {
         let condition = condition?;

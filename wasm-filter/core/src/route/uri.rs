@@ -51,7 +51,7 @@ impl<'a> Found<'a> {
     /// # Errors
     /// [`Broken`] for a pattern that is none.
     pub fn matched(&self) -> Result<usize, Broken> {
-        Ok(match (self.entry.kind, &self.entry.regex) {
+        Ok(match (self.entry.kind, self.entry.regex()) {
             (PathKind::Exact, _) => self.path.len(),
             (PathKind::Prefix | PathKind::Text, _) => self.entry.text.len().min(self.path.len()),
             (PathKind::Regex, Some(regex)) => regex
@@ -152,7 +152,7 @@ fn fill(template: &Template<'_>, found: &Found<'_>) -> Result<Vec<u8>, NoPath> {
             PieceEntry::Text(text) => out.extend_from_slice(text),
             PieceEntry::Capture(number) => {
                 // Only the path of a pattern has groups.
-                let Some(regex) = &found.entry.regex else {
+                let Some(regex) = found.entry.regex() else {
                     continue;
                 };
                 if groups.is_none() {

@@ -206,7 +206,7 @@ fn host(
     let (scope, kind, text) = split_key(key).ok_or(Broken)?;
     let routes = HostRoutes::new(payload)?;
     let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-    paths.sort_by_key(|path| (path.rank, path.text));
+    paths.sort_by_key(|path| (path.rank(), path.text));
     let mut matches = Vec::new();
     for path in paths {
         for matched in path.matches() {

@@ -35,7 +35,7 @@ pub use regex::RegexEntry;
 use regex::{INDEX_ENTRY, IndexEntry};
 pub use rule::{BackendEntry, Extra, RetryEntry, RuleEntry};
 
-use super::bytes::{Cursor, same, u32_at};
+use super::bytes::{Cursor, offset, same, u32_at};
 use super::hash::Fast;
 use super::segment::Broken;
 use crate::regex::Cache;
@@ -84,7 +84,7 @@ pub struct HostRoutes<'a> {
     lengths: &'a [[u8; 4]],
 }
 
-/// One path with its matches.
+/// One path with its matches. Small, because a lookup hands it up through several calls.
 #[derive(Debug, Clone, Copy)]
 pub struct PathEntry<'a> {
     bytes: &'a [u8],
@@ -92,12 +92,10 @@ pub struct PathEntry<'a> {
     pub kind: PathKind,
     /// The text: a prefix has no trailing slash; of a pattern it is the pattern.
     pub text: &'a [u8],
-    /// The pattern.
-    pub regex: Option<RegexEntry<'a>>,
-    /// Its precedence among the paths of its host.
-    pub rank: PathRank,
-    count: u32,
-    matches: Cursor<'a>,
+    /// Offset of the pattern, where it is one.
+    regex: u32,
+    /// Offset of the number of matches.
+    matches: u32,
 }
 
 /// One match.
@@ -298,26 +296,39 @@ impl<'a> PathEntry<'a> {
             _ => PathKind::Regex,
         };
         let mut text = cursor.take((head >> 2) as usize)?;
-        let mut regex = None;
-        let rank = match kind {
-            PathKind::Exact => PathRank::Exact,
-            PathKind::Prefix | PathKind::Text => PathRank::of_text(text.len(), kind),
-            PathKind::Regex => {
-                let entry = RegexEntry::at(bytes, cursor.u32()?)?;
-                text = entry.pattern.as_bytes();
-                regex = Some(entry);
-                PathRank::sized(cursor.varint()?, kind)
-            }
-        };
+        let mut regex = 0;
+        if kind == PathKind::Regex {
+            regex = cursor.u32()?;
+            text = RegexEntry::at(bytes, regex)?.pattern.as_bytes();
+        }
         Some(Self {
             bytes,
             kind,
             text,
             regex,
-            rank,
-            count: cursor.varint()?,
-            matches: cursor,
+            matches: offset(bytes.len() - cursor.rest().len()),
         })
+    }
+
+    /// The pattern, where it is one.
+    #[must_use]
+    pub fn regex(&self) -> Option<RegexEntry<'a>> {
+        (self.kind == PathKind::Regex)
+            .then(|| RegexEntry::at(self.bytes, self.regex))
+            .flatten()
+    }
+
+    /// Its precedence among the paths of its host.
+    #[must_use]
+    pub fn rank(&self) -> PathRank {
+        match self.kind {
+            PathKind::Exact => PathRank::Exact,
+            PathKind::Prefix | PathKind::Text => PathRank::of_text(self.text.len(), self.kind),
+            PathKind::Regex => {
+                let size = Cursor::at(self.bytes, self.matches).and_then(|mut c| c.varint());
+                PathRank::sized(size.unwrap_or_default(), self.kind)
+            }
+        }
     }
 
     /// Does `path` fit?
@@ -326,25 +337,33 @@ impl<'a> PathEntry<'a> {
     /// [`Broken`] for a pattern that is none.
     #[inline]
     pub fn fits(&self, path: &[u8], cache: &Cache) -> Result<bool, Broken> {
-        Ok(match (self.kind, &self.regex) {
-            (PathKind::Exact, _) => same(path, self.text),
-            (PathKind::Prefix, _) => match path.split_at_checked(self.text.len()) {
+        Ok(match self.kind {
+            PathKind::Exact => same(path, self.text),
+            PathKind::Prefix => match path.split_at_checked(self.text.len()) {
                 Some((head, rest)) => {
                     matches!(rest.first(), None | Some(b'/')) && same(head, self.text)
                 }
                 None => false,
             },
-            (PathKind::Text, _) => path.starts_with(self.text),
-            (PathKind::Regex, Some(regex)) => regex.is_match(cache, path)?,
-            (PathKind::Regex, None) => false,
+            PathKind::Text => path.starts_with(self.text),
+            PathKind::Regex => match self.regex() {
+                Some(regex) => regex.is_match(cache, path)?,
+                None => return Err(Broken),
+            },
         })
     }
 
     /// The matches, best rank first.
+    #[inline]
     pub fn matches(&self) -> impl Iterator<Item = Result<MatchEntry<'a>, Broken>> + use<'a> {
-        let mut cursor = self.matches;
         let bytes = self.bytes;
-        (0..self.count).map(move |_| MatchEntry::read(bytes, &mut cursor).ok_or(Broken))
+        let mut cursor = Cursor::at(bytes, self.matches).unwrap_or(Cursor::new(&[]));
+        if self.kind == PathKind::Regex {
+            let _size = cursor.varint();
+        }
+        // Without a number there is one match, and it cannot be read.
+        let count = cursor.varint().unwrap_or(1);
+        (0..count).map(move |_| MatchEntry::read(bytes, &mut cursor).ok_or(Broken))
     }
 }
 
@@ -359,6 +378,13 @@ impl<'a> MatchEntry<'a> {
             conditions: cursor.prefixed()?,
             bytes,
         })
+    }
+
+    /// Does it ask for nothing beyond the path?
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.conditions.is_empty()
     }
 
     /// What it asks for beyond the path, the cheap first.
