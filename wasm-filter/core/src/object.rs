@@ -35,6 +35,11 @@ pub(crate) enum Kind {
     EndpointSlice,
     Namespace,
     Secret,
+    IngressClassParameters,
+    KongPlugin,
+    KongClusterPlugin,
+    KongUpstreamPolicy,
+    ResolvedName,
 }
 
 /// [`ObjectKey`] of a kind that is read: small, cheap to clone, quick to compare.
@@ -47,6 +52,10 @@ pub(crate) struct Id {
 
 /// `gateway.networking.k8s.io`.
 pub(crate) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// Objects of Kong Ingress Controller.
+pub(crate) const KONG_GROUP: &str = "configuration.konghq.com";
+/// Objects that only this project knows.
+const OWN_GROUP: &str = "silverback.rs";
 /// The namespace of namespaced objects that name none, as `kubectl` does it.
 const DEFAULT_NAMESPACE: &str = "default";
 /// The longest name of an object (RFC 1123 subdomain).
@@ -86,7 +95,7 @@ impl core::fmt::Display for ObjectKey {
 // === impl Kind ===
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 17] = [
         Self::IngressClass,
         Self::Ingress,
         Self::GatewayClass,
@@ -99,6 +108,11 @@ impl Kind {
         Self::EndpointSlice,
         Self::Namespace,
         Self::Secret,
+        Self::IngressClassParameters,
+        Self::KongPlugin,
+        Self::KongClusterPlugin,
+        Self::KongUpstreamPolicy,
+        Self::ResolvedName,
     ];
 
     /// The kind that an `apiVersion` and a `kind` name, if it is read in this version.
@@ -129,6 +143,11 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
             Self::Secret => "Secret",
+            Self::IngressClassParameters => "IngressClassParameters",
+            Self::KongPlugin => "KongPlugin",
+            Self::KongClusterPlugin => "KongClusterPlugin",
+            Self::KongUpstreamPolicy => "KongUpstreamPolicy",
+            Self::ResolvedName => "ResolvedName",
         }
     }
 
@@ -143,6 +162,11 @@ impl Kind {
             | Self::ReferenceGrant => GATEWAY_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace | Self::Secret => "",
+            Self::IngressClassParameters
+            | Self::KongPlugin
+            | Self::KongClusterPlugin
+            | Self::KongUpstreamPolicy => KONG_GROUP,
+            Self::ResolvedName => OWN_GROUP,
         }
     }
 
@@ -152,6 +176,8 @@ impl Kind {
             Self::GatewayClass | Self::Gateway | Self::HttpRoute | Self::ReferenceGrant => {
                 &["v1", "v1beta1"]
             }
+            Self::IngressClassParameters => &["v1alpha1"],
+            Self::KongUpstreamPolicy => &["v1beta1"],
             _ => &["v1"],
         }
     }
@@ -159,7 +185,11 @@ impl Kind {
     pub(crate) fn namespaced(self) -> bool {
         !matches!(
             self,
-            Self::IngressClass | Self::GatewayClass | Self::Namespace
+            Self::IngressClass
+                | Self::GatewayClass
+                | Self::Namespace
+                | Self::KongClusterPlugin
+                | Self::ResolvedName
         )
     }
 }

@@ -84,10 +84,14 @@ macro_rules! codes {
 codes! {
     BackendNotFound: "A rule names a Service that does not exist, or a port that the Service does not have.",
         "Create the Service or correct the name or port. Until then Ingress paths answer 503 (500 for a port name), and a backendRef's share of the requests answers 500.";
+    CertificateConflict: "An older Ingress has another certificate for the same host, or an Ingress has one for the hostname of a listener; that one is served.",
+        "Use one Secret for the host, or remove the host from one of the objects.";
     ConflictingDefaultBackend: "Another Ingress provides the default backend: the oldest one does, and a rule for any host with path `/` comes before it.",
         "Remove one of them, or give this Ingress rules of its own.";
     ConflictingPath: "An older object has the same match for the same host; the older one serves the requests.",
         "Remove one of the two, or change host, path, method or headers.";
+    ConflictingPlugin: "Two global KongClusterPlugins configure the same plugin of Kong; the older one is in effect (in KIC neither is).",
+        "Remove one of them, or its label `global`.";
     DuplicateName: "Two parts of one object have a name that must be unique.",
         "Rename one; the first is in effect.";
     GatewayClassNotFound: "A Gateway names a GatewayClass that does not exist.",
@@ -98,8 +102,10 @@ codes! {
         "Remove one of them; until then the rule answers 500.";
     InvalidAddress: "An endpoint's address is not an IP address of the slice's address type.",
         "Correct the EndpointSlice; the other endpoints are in use.";
-    InvalidCertificateRef: "An HTTPS listener has no certificate, or one that does not exist or is no Secret of type kubernetes.io/tls.",
-        "Create the Secret or correct `tls.certificateRefs`; until then the listener is not programmed.";
+    InvalidAnnotation: "An annotation has a value that cannot be read. One that only tunes has no effect; one that restricts or protects closes what it is on.",
+        "Correct the value as the message says.";
+    InvalidCertificateRef: "An HTTPS listener has no certificate, or it or an Ingress names one that does not exist or is no Secret of type kubernetes.io/tls.",
+        "Create the Secret or correct `tls.certificateRefs` or `secretName`; until then a listener is not programmed, and the hosts of an Ingress have no certificate.";
     InvalidDuration: "A duration is not written as the Gateway API demands, or longer than can be kept.",
         "Use one to four whole numbers with h, m, s or ms, such as 1m30s.";
     InvalidHeader: "A header name is not an HTTP token or belongs to the connection, or a value is empty or has control characters.",
@@ -114,8 +120,8 @@ codes! {
         "Use one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH; the match is not programmed.";
     InvalidName: "An object has no name, or one with characters that names cannot have.",
         "Give it a name of at most 253 letters, digits, `-` and `.`.";
-    InvalidParameters: "A GatewayClass or Gateway refers to parameters; none are supported.",
-        "Remove `parametersRef`.";
+    InvalidParameters: "A GatewayClass or Gateway refers to parameters, of which none are supported; or an IngressClass to something else than an existing IngressClassParameters.",
+        "Remove `parametersRef`, or correct `parameters`.";
     InvalidPath: "A path does not start with `/`, has a `?`, `#` or control characters, or a broken percent-escape; or a gRPC service or method is no identifier.",
         "Correct the path; it is not programmed.";
     InvalidPort: "A port is not a number from 1 to 65535.",
@@ -130,6 +136,8 @@ codes! {
         "Nothing has to be done if the meaning is what you want.";
     ListenersShared: "Listeners of several Gateways have the same port and hostname, which one data plane cannot tell apart: routes of all of them are reachable there.",
         "Give the Gateways different ports or hostnames.";
+    LocalAddress: "An endpoint's address is loopback, link-local, unspecified or multicast: it would lead to the gateway itself or its node, so it is not used.",
+        "Use an address of the cluster, or allow local addresses (`silverback dev` does).";
     MissingField: "A required field is missing, null or empty.",
         "Add the field.";
     NoMatchingListenerHostname: "No hostname of the route fits the hostname of a listener that it attaches to.",
@@ -142,6 +150,8 @@ codes! {
         "Change `allowedRoutes` of the listener; without it only routes of the Gateway's namespace attach.";
     ParentNotFound: "A route or ListenerSet names a Gateway or ListenerSet that does not exist, or no parent at all.",
         "Create it or correct `spec.parentRefs`.";
+    PluginNotFound: "A plugin that is named does not exist, is not of a readable form, or must not be used.",
+        "Create the KongPlugin or KongClusterPlugin or correct the name; until then requests are answered 500, because the plugin might protect them.";
     ProblemsOmitted: "The object has more problems than are listed.",
         "Cure the listed ones first.";
     ProtocolConflict: "Two listeners of a Gateway and its ListenerSets have the same port and different protocols.",
@@ -155,9 +165,11 @@ codes! {
     UnsupportedField: "A field, annotation or filter is not supported; the message says what happens instead.",
         "Remove it, or wait for a version that supports it.";
     UnsupportedPathType: "The path type is not supported; the path is not programmed.",
-        "Use Exact or Prefix (Ingress), Exact, PathPrefix or RegularExpression (HTTPRoute), Exact or RegularExpression (GRPCRoute).";
+        "Use Exact, Prefix or ImplementationSpecific (Ingress), Exact, PathPrefix or RegularExpression (HTTPRoute), Exact or RegularExpression (GRPCRoute).";
     UnsupportedProtocol: "A listener has a protocol that is not served.",
         "Use HTTP or HTTPS.";
+    UpstreamPolicyNotFound: "A Service names a KongUpstreamPolicy that does not exist in its namespace.",
+        "Create it or correct the annotation; until then requests are spread evenly.";
     WrongType: "A field has another JSON type than it must have.",
         "Correct the manifest as the message says.";
 }

@@ -16,11 +16,15 @@ pub(crate) mod host;
 pub(crate) mod http_route;
 pub(crate) mod ingress;
 pub(crate) mod ingress_class;
+pub(crate) mod ingress_class_parameters;
+pub(crate) mod kong_plugin;
+pub(crate) mod kong_upstream_policy;
 pub(crate) mod listener;
 pub(crate) mod listener_set;
 pub(crate) mod namespace;
 pub(crate) mod path;
 pub(crate) mod reference_grant;
+pub(crate) mod resolved_name;
 pub(crate) mod route;
 pub(crate) mod secret;
 pub(crate) mod selector;
@@ -38,7 +42,7 @@ use crate::problem::{Code, Finding};
 pub(crate) struct Object {
     /// Creation time in seconds; only of kinds whose age decides.
     pub(crate) created: Option<i64>,
-    /// `metadata.generation`; only of kinds that have a status.
+    /// `metadata.generation`; only of kinds that have a status, and of plugins.
     pub(crate) generation: Option<i64>,
     pub(crate) view: View,
     /// What was found while reading.
@@ -60,6 +64,10 @@ pub(crate) enum View {
     EndpointSlice(endpoint_slice::EndpointSlice),
     Namespace(namespace::Namespace),
     Secret(secret::Secret),
+    IngressClassParameters(ingress_class_parameters::IngressClassParameters),
+    KongPlugin(kong_plugin::KongPlugin),
+    KongUpstreamPolicy(crate::table::model::UpstreamPolicy),
+    ResolvedName(resolved_name::ResolvedName),
 }
 
 /// What a JSON document is.
@@ -147,14 +155,37 @@ fn read(kind: Kind, root: &Field<'_, '_>) -> Object {
         Kind::EndpointSlice => View::EndpointSlice(endpoint_slice::read(root, &mut sink)),
         Kind::Namespace => View::Namespace(namespace::read(root, &mut sink)),
         Kind::Secret => View::Secret(secret::read(root, &mut sink)),
+        Kind::IngressClassParameters => {
+            View::IngressClassParameters(ingress_class_parameters::read(root, &mut sink))
+        }
+        Kind::KongPlugin => View::KongPlugin(kong_plugin::read(root, false, &mut sink)),
+        Kind::KongClusterPlugin => View::KongPlugin(kong_plugin::read(root, true, &mut sink)),
+        Kind::KongUpstreamPolicy => {
+            View::KongUpstreamPolicy(kong_upstream_policy::read(root, &mut sink))
+        }
+        Kind::ResolvedName => View::ResolvedName(resolved_name::read(root, &mut sink)),
     };
     let aged = matches!(
         kind,
-        Kind::Ingress | Kind::HttpRoute | Kind::GrpcRoute | Kind::ListenerSet
+        Kind::Ingress
+            | Kind::HttpRoute
+            | Kind::GrpcRoute
+            | Kind::Gateway
+            | Kind::ListenerSet
+            | Kind::Service
+            | Kind::KongClusterPlugin
     );
+    // Plugins have no status; whoever gives them to Kong must know that they changed.
     let reported = matches!(
         kind,
-        Kind::GatewayClass | Kind::Gateway | Kind::ListenerSet | Kind::HttpRoute | Kind::GrpcRoute
+        Kind::GatewayClass
+            | Kind::Gateway
+            | Kind::ListenerSet
+            | Kind::HttpRoute
+            | Kind::GrpcRoute
+            | Kind::KongPlugin
+            | Kind::KongClusterPlugin
+            | Kind::KongUpstreamPolicy
     );
     Object {
         created: aged.then(|| created(root, &mut sink)).flatten(),

@@ -24,6 +24,7 @@
 
 mod attach;
 mod backends;
+mod certificates;
 mod changes;
 mod classes;
 mod commit;
@@ -31,7 +32,9 @@ mod compiled;
 mod conflicts;
 mod deps;
 mod endpoints;
+mod entities;
 mod gateway;
+mod globals;
 mod grants;
 mod hostname;
 mod hosts;
@@ -40,6 +43,7 @@ mod listener;
 mod listener_set;
 mod listeners;
 mod namespaces;
+mod plugins;
 mod problems;
 mod routes;
 mod status;
@@ -50,14 +54,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::certificates::Certificates;
 use self::changes::Outbox;
 pub use self::changes::{Changes, SegmentChange};
 use self::compiled::Compiled;
 use self::deps::Deps;
-use self::endpoints::Named;
+use self::endpoints::{Named, Names};
+use self::entities::Entities;
 use self::gateway::GatewayState;
+use self::globals::Globals;
 use self::hosts::Hosts;
 use self::listeners::Listeners;
+use self::plugins::PluginSets;
 use self::store::Store;
 use crate::object::{Id, ObjectKey};
 use crate::problem::Problem;
@@ -74,6 +82,9 @@ pub struct Options {
     pub ingress_class: String,
     /// The controller name of GatewayClasses that are ours.
     pub controller_name: String,
+    /// Take loopback, link-local and such addresses as endpoints: for data planes on the machine
+    /// of their user. In a cluster they lead to the gateway's own node.
+    pub allow_local_addresses: bool,
 }
 
 /// What became of an object that was applied.
@@ -115,12 +126,20 @@ pub struct Translator {
     routes: BTreeMap<Id, Compiled>,
     hosts: Hosts,
     named: Named,
+    names: Names,
+    /// `serviceUpstream` of the class's parameters.
+    service_upstream: bool,
+    certificates: Certificates,
+    plugin_sets: PluginSets,
+    globals: Globals,
     listeners: Listeners,
     /// Number of routes by Gateway or ListenerSet, and listener.
     attached: BTreeMap<(Id, Box<str>), u32>,
-    /// Of Gateways, ListenerSets and GatewayClasses; those of routes are written when they are taken.
+    /// Of Gateways, ListenerSets, GatewayClasses and KongUpstreamPolicies; those of routes are written
+    /// when they are taken.
     statuses: BTreeMap<Id, String>,
     problems: BTreeMap<ObjectKey, Vec<Problem>>,
+    entities: Entities,
     table: TableBuilder,
     outbox: Outbox,
 }
@@ -133,6 +152,7 @@ impl Default for Options {
             accept_all_classes: false,
             ingress_class: "kong".to_owned(),
             controller_name: "silverback.rs/gateway-controller".to_owned(),
+            allow_local_addresses: false,
         }
     }
 }
@@ -180,14 +200,19 @@ impl Translator {
     pub fn take_changes(&mut self, max_bytes: usize) -> Changes {
         let (routes, statuses) = (&self.routes, &self.statuses);
         let controller_name = &self.options.controller_name;
-        self.outbox
-            .take(max_bytes, &self.table, &self.problems, |id| {
+        self.outbox.take(
+            max_bytes,
+            &self.table,
+            &self.problems,
+            &self.entities,
+            |id| {
                 let route = routes.get(id).and_then(|c| c.status.as_ref());
                 match route {
                     Some(status) => status.to_json(controller_name),
                     None => statuses.get(id).cloned().unwrap_or_default(),
                 }
-            })
+            },
+        )
     }
 
     /// Everything as if nothing had been taken yet.
@@ -208,6 +233,9 @@ impl Translator {
         }
         for id in self.statuses.keys() {
             self.outbox.status(id.clone());
+        }
+        for (id, _) in self.entities.iter() {
+            self.outbox.entity(id.into());
         }
     }
 
@@ -234,5 +262,12 @@ impl Translator {
         others
             .map(|(id, json)| (id.key(), json.clone()))
             .chain(routes)
+    }
+
+    /// What must be known outside of the table, as of the last commit, as JSON by id: what Kong
+    /// must be given (`pluginSet`, `globalPlugin`, `certificate`) and which names must be resolved
+    /// (`name`; the answer is a `silverback.rs/v1` ResolvedName).
+    pub fn entities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entities.iter()
     }
 }

@@ -13,7 +13,10 @@ pub(crate) struct EndpointSlice {
     /// TCP ports with a number.
     pub(crate) ports: Box<[SlicePort]>,
     /// All addresses of endpoints that are ready.
-    pub(crate) addresses: Box<[IpAddr]>,
+    pub(crate) ready: Box<[IpAddr]>,
+    /// All addresses of endpoints that still serve while they terminate: for Services of which
+    /// nothing is ready (KEP-1669).
+    pub(crate) terminating: Box<[IpAddr]>,
 }
 
 /// One port of a slice.
@@ -22,6 +25,12 @@ pub(crate) struct SlicePort {
     /// The Service port's name; empty if it has none.
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    ready: Vec<IpAddr>,
+    terminating: Vec<IpAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +51,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> EndpointSlice {
         .iter()
         .filter_map(|(_, port)| read_port(port, sink).ok().flatten())
         .collect();
-    let mut addresses = Vec::new();
+    let mut addresses = Addresses::default();
     if let Ok(family) = read_family(root, sink) {
         let endpoints = root.key("endpoints");
         for (_, endpoint) in endpoints.items(sink).unwrap_or_default() {
@@ -52,7 +61,8 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> EndpointSlice {
     EndpointSlice {
         service,
         ports,
-        addresses: addresses.into(),
+        ready: addresses.ready.into(),
+        terminating: addresses.terminating.into(),
     }
 }
 
@@ -84,18 +94,24 @@ fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<SlicePort>> {
 }
 
 /// `ready`: "a nil value should be interpreted as true"; a terminating endpoint is not ready.
+/// `serving` "should be interpreted as ready" if it is nil, `terminating` as false.
 fn read_endpoint(
     endpoint: &Field<'_, '_>,
     family: Family,
-    out: &mut Vec<IpAddr>,
+    out: &mut Addresses,
     sink: &mut Sink,
 ) -> Read<()> {
     endpoint.required_object(sink)?;
     let conditions = endpoint.key("conditions");
     conditions.object(sink)?;
-    if conditions.key("ready").boolean(sink)? == Some(false) {
-        return Ok(());
-    }
+    let ready = conditions.key("ready").boolean(sink)?.unwrap_or(true);
+    let serving = conditions.key("serving").boolean(sink)?.unwrap_or(ready);
+    let terminating = conditions.key("terminating").boolean(sink)?;
+    let out = match (ready, serving && terminating == Some(true)) {
+        (true, _) => &mut out.ready,
+        (false, true) => &mut out.terminating,
+        (false, false) => return Ok(()),
+    };
     let addresses = endpoint.key("addresses");
     for (_, address) in addresses.items(sink)? {
         let Ok(text) = address.required_text(sink) else {

@@ -108,6 +108,11 @@ impl<'v, 'p> Field<'v, 'p> {
         self.value.is_none()
     }
 
+    /// Is it a text?
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.value, Some(Value::String(_)))
+    }
+
     /// Absent, or an empty list, object or text: says nothing.
     pub(crate) fn is_empty(&self) -> bool {
         match self.value {

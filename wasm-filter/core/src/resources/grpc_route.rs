@@ -4,7 +4,6 @@
 //! and method exactly, a service as prefix, a method alone as the pattern `/[^/]+/method` (see
 //! [`ANY_SERVICE`]).
 
-use super::annotations;
 use super::field::{Field, Read, Reported, Sink, quote};
 use super::http_route::known;
 use super::route::conditions::{read_headers, read_pattern};
@@ -38,8 +37,7 @@ const READER: Reader = Reader {
 };
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Route {
-    let cost = annotations::of_route(&root.key("metadata"), sink);
-    route::read(root, cost, &READER, sink)
+    route::read(root, &READER, sink)
 }
 
 fn read_match(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<MatchSpec> {

@@ -1,6 +1,5 @@
 //! `gateway.networking.k8s.io` HTTPRoute: its matches; the rest is in [`route`](super::route).
 
-use super::annotations;
 use super::field::{Field, Read, Reported, Sink, quote};
 use super::path;
 use super::route::conditions::{read_headers, read_pattern, read_queries};
@@ -40,8 +39,7 @@ const READER: Reader = Reader {
 };
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Route {
-    let cost = annotations::of_route(&root.key("metadata"), sink);
-    route::read(root, cost, &READER, sink)
+    route::read(root, &READER, sink)
 }
 
 fn read_match(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<MatchSpec> {

@@ -5,11 +5,17 @@
 //! its requests do not fall through to a less specific path. A rule without `http` sends all
 //! requests of its host to the default backend, as if it were not there.
 
-use super::annotations::{self, Cost};
-use super::field::{Field, Read, Reported, Sink, quote};
-use super::{host, path};
+pub(crate) mod differs;
+pub(crate) mod paths;
+pub(crate) mod tls;
+
+use self::paths::{IngressPathMatch, RegexPrefix};
+use self::tls::IngressTls;
+use super::annotations::route::{self, Owner, RouteAnnotations};
+use super::field::{Field, Read, Reported, Sink};
+use super::host;
 use crate::problem::{Code, Finding};
-use crate::table::model::{HostPattern, PathMatch};
+use crate::table::model::HostPattern;
 
 /// What is read of an Ingress.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,8 +26,9 @@ pub(crate) struct Ingress {
     pub(crate) class_name: Option<Box<str>>,
     pub(crate) default_backend: Option<IngressBackend>,
     pub(crate) paths: Box<[IngressPath]>,
-    /// An annotation that is not supported must not be ignored.
-    pub(crate) cost: Cost,
+    pub(crate) tls: Box<[IngressTls]>,
+    /// `None`: there are none that say anything.
+    pub(crate) annotations: Option<Box<RouteAnnotations>>,
 }
 
 /// One path of one rule.
@@ -32,7 +39,7 @@ pub(crate) struct IngressPath {
     /// Position of the path in the rule.
     pub(crate) index: u16,
     pub(crate) host: HostPattern,
-    pub(crate) path: PathMatch,
+    pub(crate) path: IngressPathMatch,
     pub(crate) backend: IngressBackend,
 }
 
@@ -56,33 +63,30 @@ pub(crate) enum BackendPort {
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Ingress {
     let metadata = root.key("metadata");
-    let cost = annotations::of_route(&metadata, sink);
     let annotations = metadata.key("annotations");
     let class = annotations.key("kubernetes.io/ingress.class");
     let class_annotation = non_empty(class.text(sink));
+    let prefix = RegexPrefix::read(&annotations);
+    let annotations = route::read(&metadata, Owner::Ingress, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
     let class_name = non_empty(spec.key("ingressClassName").text(sink));
-    let tls = spec.key("tls");
-    if !tls.is_empty() {
-        sink.push(tls.warning(
-            Code::UnsupportedField,
-            "is not supported; its certificates are not served",
-        ));
-    }
+    let tls = tls::read(&spec.key("tls"), sink);
     let default = spec.key("defaultBackend");
     let default_backend = (!default.is_absent()).then(|| read_backend(&default, sink));
     let mut paths = Vec::new();
     let rules = spec.key("rules");
     for (index, rule) in rules.items(sink).unwrap_or_default() {
-        let _ = read_rule(index, &rule, &mut paths, sink);
+        let _ = read_rule(index, &rule, &prefix, &mut paths, sink);
     }
+    differs::tell(&paths, sink);
     Ingress {
         class_annotation,
         class_name,
         default_backend,
         paths: paths.into(),
-        cost,
+        tls,
+        annotations,
     }
 }
 
@@ -96,6 +100,7 @@ fn non_empty(text: Read<Option<&str>>) -> Option<Box<str>> {
 fn read_rule(
     index: u16,
     rule: &Field<'_, '_>,
+    prefix: &RegexPrefix,
     out: &mut Vec<IngressPath>,
     sink: &mut Sink,
 ) -> Read<()> {
@@ -118,7 +123,7 @@ fn read_rule(
         return Err(paths.missing(sink));
     }
     for (position, entry) in paths.items(sink)? {
-        if let Ok(path) = read_match(&entry, sink) {
+        if let Ok(path) = paths::read(&entry, prefix, sink) {
             out.push(IngressPath {
                 rule: index,
                 index: position,
@@ -129,34 +134,6 @@ fn read_rule(
         }
     }
     Ok(())
-}
-
-fn read_match(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<PathMatch> {
-    entry.required_object(sink)?;
-    let field = entry.key("path");
-    let text = field.text(sink)?.unwrap_or_default();
-    let kind = entry.key("pathType");
-    let parsed = match kind.required_text(sink)? {
-        "Exact" => path::exact(text),
-        "Prefix" => path::prefix(text),
-        other => {
-            sink.push(
-                kind.error(
-                    Code::UnsupportedPathType,
-                    format!(
-                        "{} is not supported; the path is not programmed",
-                        quote(other)
-                    ),
-                )
-                .hint("use Exact or Prefix"),
-            );
-            return Err(Reported);
-        }
-    };
-    parsed.map_err(|message| {
-        sink.push(field.error(Code::InvalidPath, message));
-        Reported
-    })
 }
 
 fn read_backend(backend: &Field<'_, '_>, sink: &mut Sink) -> IngressBackend {

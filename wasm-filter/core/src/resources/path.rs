@@ -17,7 +17,13 @@ pub(crate) fn prefix(text: &str) -> Result<PathMatch, String> {
     ))
 }
 
-fn value(text: &str) -> Result<String, String> {
+/// Every path that begins with this text (Ingress `ImplementationSpecific`).
+pub(crate) fn text(text: &str) -> Result<PathMatch, String> {
+    Ok(PathMatch::Text(value(text)?.into()))
+}
+
+/// The normal form of a path; the empty one is `/`.
+pub(crate) fn value(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok("/".to_owned());
     }
@@ -44,7 +50,7 @@ fn value(text: &str) -> Result<String, String> {
 }
 
 /// Characters outside of ASCII as requests carry them: as percent-escapes of their UTF-8.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii() {

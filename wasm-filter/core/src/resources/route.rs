@@ -17,6 +17,7 @@ use self::backends::BackendRef;
 use self::filters::{Context, FilterSpec};
 use self::parents::ParentRef;
 use super::annotations::Cost;
+use super::annotations::route::{self as annotations, Owner, RouteAnnotations};
 use super::field::{Field, Read, Reported, Sink, quote};
 use crate::problem::Code;
 use crate::table::model::{
@@ -32,8 +33,8 @@ pub(crate) struct Route {
     pub(crate) rules: Box<[RouteRule]>,
     /// Positions of rules of which nothing can be read.
     pub(crate) broken: Box<[u16]>,
-    /// An annotation that is not supported must not be ignored.
-    pub(crate) cost: Cost,
+    /// `None`: there are none that say anything.
+    pub(crate) annotations: Option<Box<RouteAnnotations>>,
 }
 
 /// One rule.
@@ -86,8 +87,9 @@ pub(crate) struct Reader {
     pub(crate) read_match: fn(u16, &Field<'_, '_>, &mut Sink) -> Read<MatchSpec>,
 }
 
-/// Reads the `spec` of a route.
-pub(crate) fn read(root: &Field<'_, '_>, cost: Cost, reader: &Reader, sink: &mut Sink) -> Route {
+/// Reads the annotations and the `spec` of a route.
+pub(crate) fn read(root: &Field<'_, '_>, reader: &Reader, sink: &mut Sink) -> Route {
+    let annotations = annotations::read(&root.key("metadata"), Owner::Route, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
     let scope = spec.key("useDefaultGateways");
@@ -110,7 +112,7 @@ pub(crate) fn read(root: &Field<'_, '_>, cost: Cost, reader: &Reader, sink: &mut
         hostnames,
         rules: Box::default(),
         broken: Box::default(),
-        cost,
+        annotations,
     };
     read_rules(&spec.key("rules"), reader, &mut route, sink);
     route
@@ -266,6 +268,18 @@ pub(crate) fn warn_unknown(field: &Field<'_, '_>, known: &[&str], sink: &mut Sin
                 .key(key)
                 .warning(Code::UnsupportedField, "is not known and has no effect"),
         );
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    /// What those annotations cost that cannot be honoured.
+    pub(crate) fn cost(&self) -> Cost {
+        self.annotations
+            .as_ref()
+            .map(|a| a.cost)
+            .unwrap_or_default()
     }
 }
 

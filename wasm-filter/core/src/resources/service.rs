@@ -1,18 +1,34 @@
-//! `v1` Service: its ports.
+//! `v1` Service: its ports, and where its endpoints come from.
 
-use super::annotations::{self, Cost};
-use super::field::{Field, Read, Sink};
+use core::net::IpAddr;
+
+use super::annotations::service::{self as annotations, ServiceAnnotations};
+use super::field::{Field, Read, Reported, Sink, quote};
+use super::host;
 use crate::problem::Code;
+use crate::table::model::{HostPattern, UpstreamProtocol};
 
 /// What is read of a Service.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Service {
     /// TCP ports; requests cannot go to others.
     pub(crate) ports: Box<[ServicePortSpec]>,
-    /// Resolved by name instead of by EndpointSlices: no endpoints yet.
-    pub(crate) external_name: bool,
-    /// An annotation that is not supported must not be ignored: its requests are answered 500.
-    pub(crate) refused: bool,
+    pub(crate) source: Source,
+    /// Its own addresses, both families; none of a headless one.
+    pub(crate) cluster_ips: Box<[IpAddr]>,
+    /// `None`: there are none that say anything.
+    pub(crate) annotations: Option<Box<ServiceAnnotations>>,
+}
+
+/// Where the endpoints of a Service come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From EndpointSlices, headless or not.
+    Slices,
+    /// From the addresses of this DNS name, lower case and without trailing dot.
+    Name(Box<str>),
+    /// An ExternalName that is none: there are no endpoints.
+    Nowhere,
 }
 
 /// One port of a Service.
@@ -21,20 +37,22 @@ pub(crate) struct ServicePortSpec {
     /// Empty if it has none; EndpointSlices name it so too.
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
+    /// `targetPort`, if it is a name.
+    pub(crate) target: Option<Box<str>>,
+    /// What `appProtocol` says.
+    pub(crate) protocol: Option<UpstreamProtocol>,
 }
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
     let metadata = root.key("metadata");
-    let refused = annotations::of_service(&metadata, sink) != Cost::Warning;
+    let annotations = annotations::read(&metadata, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
-    let external_name = spec.key("type").text(sink) == Ok(Some("ExternalName"));
-    if external_name {
-        sink.push(spec.key("type").warning(
-            Code::UnsupportedField,
-            "ExternalName is not supported; requests are answered 503",
-        ));
-    }
+    let source = if spec.key("type").text(sink) == Ok(Some("ExternalName")) {
+        read_name(&spec.key("externalName"), sink).map_or(Source::Nowhere, Source::Name)
+    } else {
+        Source::Slices
+    };
     let ports = spec.key("ports");
     let ports = ports
         .items(sink)
@@ -44,19 +62,90 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
         .collect();
     Service {
         ports,
-        external_name,
-        refused,
+        source,
+        cluster_ips: read_cluster_ips(&spec, sink),
+        annotations,
     }
+}
+
+/// "Must be a lowercase RFC-1123 hostname": an address is not resolved.
+fn read_name(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Box<str>> {
+    let text = field.required_text(sink)?;
+    match host::parse(text.strip_suffix('.').unwrap_or(text)) {
+        Ok(HostPattern::Exact(name)) => Ok(name),
+        Ok(_) => {
+            let message = format!("{} is a wildcard; requests are answered 503", quote(text));
+            sink.push(field.error(Code::InvalidHost, message));
+            Err(Reported)
+        }
+        Err(message) => {
+            let message = format!("{message}; requests are answered 503");
+            sink.push(field.error(Code::InvalidHost, message));
+            Err(Reported)
+        }
+    }
+}
+
+fn read_cluster_ips(spec: &Field<'_, '_>, sink: &mut Sink) -> Box<[IpAddr]> {
+    let mut out = Vec::new();
+    let mut add = |field: &Field<'_, '_>, sink: &mut Sink| match field.text(sink) {
+        Ok(None | Some("" | "None")) | Err(Reported) => {}
+        Ok(Some(text)) => match text.parse() {
+            Ok(ip) => out.push(ip),
+            Err(_) => sink.push(field.error(
+                Code::InvalidAddress,
+                format!("{} is no IP address", quote(text)),
+            )),
+        },
+    };
+    // "clusterIP must be the first entry of clusterIPs".
+    let all = spec.key("clusterIPs");
+    let list = all.items(sink).unwrap_or_default();
+    if list.is_empty() {
+        add(&spec.key("clusterIP"), sink);
+    }
+    for (_, field) in list {
+        add(&field, sink);
+    }
+    out.into()
 }
 
 fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
     port.required_object(sink)?;
     let protocol = port.key("protocol").text(sink)?.unwrap_or("TCP");
+    let target = port.key("targetPort");
+    let target = match target.is_text() {
+        true => target.text(sink)?,
+        false => None,
+    };
     let spec = ServicePortSpec {
         name: port.key("name").text(sink)?.unwrap_or_default().into(),
         port: port.key("port").required_port(sink)?,
+        target: target.map(Into::into),
+        protocol: read_app_protocol(&port.key("appProtocol"), sink)?,
     };
     Ok((protocol == "TCP").then_some(spec))
+}
+
+/// KEP-3726 and GEP-1911: `kubernetes.io/h2c` is HTTP/2 with prior knowledge, `kubernetes.io/ws` and
+/// `wss` are WebSocket, which begins as HTTP/1.1.
+fn read_app_protocol(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<UpstreamProtocol>> {
+    Ok(match field.text(sink)? {
+        None | Some("") => None,
+        Some("kubernetes.io/h2c") => Some(UpstreamProtocol::H2c),
+        Some("kubernetes.io/ws" | "http") => Some(UpstreamProtocol::Http),
+        Some("kubernetes.io/wss" | "https") => Some(UpstreamProtocol::Https),
+        Some("grpc") => Some(UpstreamProtocol::Grpc),
+        Some("grpcs") => Some(UpstreamProtocol::Grpcs),
+        Some(other) => {
+            // "Other protocols should use implementation-defined prefixed names."
+            sink.push(field.warning(
+                Code::UnsupportedField,
+                format!("{} is not known; HTTP/1.1 is spoken", quote(other)),
+            ));
+            None
+        }
+    })
 }
 
 // === impl Service ===
@@ -67,8 +156,22 @@ impl Service {
         self.ports.iter().find(|port| port.port == number)
     }
 
-    /// The first port of this name.
-    pub(crate) fn by_name(&self, name: &str) -> Option<&ServicePortSpec> {
-        self.ports.iter().find(|port| *port.name == *name)
+    /// The number of the first port of this name, else of the first whose `targetPort` has it.
+    pub(crate) fn by_name(&self, name: &str) -> Option<u16> {
+        let mut ports = self.ports.iter();
+        let named = ports.find(|port| *port.name == *name);
+        let target = |port: &&ServicePortSpec| port.target.as_deref() == Some(name);
+        let found = named.or_else(|| self.ports.iter().find(target));
+        found.map(|port| port.port)
+    }
+
+    /// Can requests go to this port? Behind an ExternalName to any.
+    pub(crate) fn serves(&self, number: u16) -> bool {
+        !matches!(self.source, Source::Slices) || self.by_number(number).is_some()
+    }
+
+    /// An annotation that cannot be honoured must not be ignored: its requests are answered 500.
+    pub(crate) fn refused(&self) -> bool {
+        self.annotations.as_ref().is_some_and(|a| a.refused)
     }
 }

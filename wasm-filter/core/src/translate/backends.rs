@@ -168,7 +168,7 @@ fn resolve(
             format!("{id} does not exist"),
         );
     };
-    if service.by_number(port).is_none() {
+    if !service.serves(port) {
         return fail(
             "BackendNotFound",
             Code::BackendNotFound,
@@ -176,7 +176,7 @@ fn resolve(
             format!("{id} has no TCP port {port}"),
         );
     }
-    if service.refused {
+    if service.refused() {
         return Err(Failure {
             reason: "UnsupportedValue",
             finding: Some(refused(format!("{field}.name"), namespace, name)),

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::entities::Entities;
 use crate::object::{Id, ObjectKey};
 use crate::problem::Problem;
 use crate::table::build::TableBuilder;
@@ -31,6 +32,9 @@ pub struct Changes {
     pub problems: Vec<(ObjectKey, Vec<Problem>)>,
     /// Statuses by object as JSON, replacing those given before; empty = none any more.
     pub statuses: Vec<(ObjectKey, String)>,
+    /// Entities by id as JSON ([`Translator::entities`](super::Translator::entities)), replacing
+    /// those given before; empty = none any more.
+    pub entities: Vec<(Box<str>, String)>,
     /// More pieces follow.
     pub more: bool,
 }
@@ -41,6 +45,7 @@ pub(crate) struct Outbox {
     segments: Channel<u32>,
     problems: Channel<ObjectKey>,
     statuses: Channel<Id>,
+    entities: Channel<Box<str>>,
     root: Option<Digest>,
     committed: bool,
 }
@@ -74,6 +79,10 @@ impl Outbox {
         self.statuses.pending.insert(id);
     }
 
+    pub(crate) fn entity(&mut self, id: Box<str>) {
+        self.entities.pending.insert(id);
+    }
+
     pub(crate) fn committed(&mut self) {
         self.committed = true;
     }
@@ -92,6 +101,7 @@ impl Outbox {
         max_bytes: usize,
         table: &TableBuilder,
         problems: &BTreeMap<ObjectKey, Vec<Problem>>,
+        entities: &Entities,
         status: impl Fn(&Id) -> String,
     ) -> Changes {
         let mut out = Changes::default();
@@ -140,9 +150,21 @@ impl Outbox {
                 out.statuses.push((id.key(), json));
             }
         }
+        while let Some(id) = self.entities.pending.first().cloned() {
+            let json = entities.get(&id).cloned().unwrap_or_default();
+            if !budget.fits(json.len()) {
+                break;
+            }
+            let digest = (!json.is_empty()).then(|| digest128(json.as_bytes()));
+            if self.entities.done(&id, digest) {
+                budget.used += json.len();
+                out.entities.push((id, json));
+            }
+        }
         out.more = !(self.segments.pending.is_empty()
             && self.problems.pending.is_empty()
-            && self.statuses.pending.is_empty());
+            && self.statuses.pending.is_empty()
+            && self.entities.pending.is_empty());
         if !out.more && self.committed {
             let digest = table.root_digest();
             if self.root.replace(digest) != Some(digest) {

@@ -3,9 +3,10 @@
 use super::Options;
 use super::deps::Reads;
 use crate::object::{Id, Kind};
-use crate::resources::View;
 use crate::resources::gateway_class::GatewayClass;
 use crate::resources::ingress::Ingress;
+use crate::resources::ingress_class_parameters::IngressClassParameters;
+use crate::resources::{Object, View};
 
 /// Whose a Gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,45 @@ pub(crate) fn accepts_ingress(reads: &mut Reads<'_>, options: &Options, ingress:
     reads
         .object(id)
         .is_some_and(|object| matches!(&object.view, View::IngressClass(class) if class.default))
+}
+
+/// The parameters of the class that is ours; `get` gives objects. Without any, those of KIC.
+pub(crate) fn parameters<'s>(
+    options: &Options,
+    mut get: impl FnMut(Id) -> Option<&'s Object>,
+) -> IngressClassParameters {
+    let class = get(Id::new(Kind::IngressClass, "", &options.ingress_class));
+    let Some(View::IngressClass(class)) = class.map(|object| &object.view) else {
+        return IngressClassParameters::default();
+    };
+    let Some((namespace, name)) = &class.parameters else {
+        return IngressClassParameters::default();
+    };
+    match get(Id::new(Kind::IngressClassParameters, namespace, name)).map(|o| &o.view) {
+        Some(View::IngressClassParameters(parameters)) => *parameters,
+        _ => IngressClassParameters::default(),
+    }
+}
+
+/// Is a global KongClusterPlugin with this class annotation ours? Without one the class must be the
+/// default one.
+pub(crate) fn accepts_plugin<'s>(
+    options: &Options,
+    class: Option<&str>,
+    get: impl FnOnce(Id) -> Option<&'s Object>,
+) -> bool {
+    if options.accept_all_classes {
+        return true;
+    }
+    match class {
+        Some(class) => class == options.ingress_class,
+        None => {
+            let id = Id::new(Kind::IngressClass, "", &options.ingress_class);
+            get(id).is_some_and(
+                |object| matches!(&object.view, View::IngressClass(class) if class.default),
+            )
+        }
+    }
 }
 
 /// Whose is a Gateway of this class?

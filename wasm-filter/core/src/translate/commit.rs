@@ -6,6 +6,8 @@
 //! ```
 //! Each stage marks what the next must do; nothing walks over all objects.
 
+mod services;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,11 +16,11 @@ use super::deps::{Dep, Reads};
 use super::gateway::{GatewayState, same_listeners};
 use super::listener_set::SetState;
 use super::status::{self, Condition};
-use super::store::{gateway_of, service_of};
-use super::{Commit, Translator, classes, endpoints, gateway, ingress, routes};
+use super::store::{gateway_of, references, service_of};
+use super::{Commit, Translator, classes, gateway, ingress, routes};
 use crate::object::{Id, Kind};
 use crate::resources::View;
-use crate::table::model::{HostKey, ListenerKey, ServicePort};
+use crate::table::model::{HostKey, HostPattern, ListenerKey, PluginRef, ServicePort};
 
 /// What is still to be done in this commit.
 #[derive(Debug, Default)]
@@ -28,7 +30,15 @@ struct Work {
     hosts: BTreeSet<Arc<HostKey>>,
     services: BTreeSet<ServicePort>,
     listeners: BTreeSet<ListenerKey>,
-    /// Gateways, ListenerSets and GatewayClasses whose status may have changed.
+    /// Server names whose certificate may have changed.
+    names: BTreeSet<HostPattern>,
+    /// Plugin sets that came, went or changed.
+    plugin_sets: BTreeSet<u64>,
+    /// The IngressClass that is ours, or its parameters, changed.
+    class: bool,
+    /// A KongClusterPlugin changed, or which of them are ours.
+    global_plugins: bool,
+    /// Gateways, ListenerSets, GatewayClasses and KongUpstreamPolicies whose status may have changed.
     statuses: BTreeSet<Id>,
     /// Objects whose problems may have changed.
     problems: BTreeSet<Id>,
@@ -37,6 +47,14 @@ struct Work {
 // === impl Work ===
 
 impl Work {
+    /// Policies that a Service refers to: who refers to them is in their status.
+    fn policies(&mut self, references: impl Iterator<Item = Id>) {
+        for id in references.filter(|id| id.kind == Kind::KongUpstreamPolicy) {
+            self.statuses.insert(id.clone());
+            self.problems.insert(id);
+        }
+    }
+
     fn mark(&mut self, readers: BTreeSet<Id>) {
         for id in readers {
             if id.kind == Kind::Gateway {
@@ -55,19 +73,16 @@ impl Translator {
     pub fn commit(&mut self) -> Commit {
         let mut work = Work::default();
         let objects = self.touch(&mut work);
+        self.read_class(&mut work);
         self.compile_gateways(&mut work);
         self.compile_routes(&mut work);
+        self.settle_certificates(&mut work);
+        self.list_plugins(&mut work);
         for key in core::mem::take(&mut work.hosts) {
             let matches = self.hosts.gather(&key, &self.routes, &mut work.problems);
             self.table.set_host(&key, matches);
         }
-        for port in core::mem::take(&mut work.services) {
-            let found = self
-                .named
-                .contains(&port)
-                .then(|| endpoints::of(&self.store, &port));
-            self.table.set_service(&port, found.as_ref());
-        }
+        self.fill_services(&mut work);
         for key in core::mem::take(&mut work.listeners) {
             self.table
                 .set_listener(&key, self.listeners.get(&key).as_ref());
@@ -122,17 +137,45 @@ impl Translator {
                         }
                     }
                 }
+                Kind::KongUpstreamPolicy | Kind::ResolvedName => {
+                    for service in self.store.referrers(&id) {
+                        let ports = self.named.of_service(&service.namespace, &service.name);
+                        work.services.extend(ports.cloned());
+                        work.problems.insert(service.clone());
+                    }
+                }
                 Kind::IngressClass
                 | Kind::GatewayClass
                 | Kind::Service
                 | Kind::Namespace
-                | Kind::Secret => {
+                | Kind::Secret
+                | Kind::IngressClassParameters
+                | Kind::KongPlugin
+                | Kind::KongClusterPlugin => {
                     self.deps.readers(&Dep::Object(id.clone()), &mut readers);
                 }
             }
-            if id.kind == Kind::Service {
-                let ports = self.named.of_service(&id.namespace, &id.name);
-                work.services.extend(ports.cloned());
+            match id.kind {
+                Kind::Service => {
+                    let ports = self.named.of_service(&id.namespace, &id.name);
+                    work.services.extend(ports.cloned());
+                    for object in [old.as_ref(), new].into_iter().flatten() {
+                        work.policies(references(&id, object));
+                    }
+                }
+                Kind::KongUpstreamPolicy => {
+                    work.statuses.insert(id.clone());
+                }
+                Kind::KongPlugin | Kind::KongClusterPlugin => {
+                    work.global_plugins |= id.kind == Kind::KongClusterPlugin;
+                    let plugin = PluginRef {
+                        namespace: (&*id.namespace).into(),
+                        name: (&*id.name).into(),
+                    };
+                    work.plugin_sets.extend(self.plugin_sets.with(&plugin));
+                }
+                Kind::IngressClass | Kind::IngressClassParameters => work.class = true,
+                _ => {}
             }
             if id.kind == Kind::GatewayClass {
                 work.statuses.insert(id.clone());
@@ -160,6 +203,14 @@ impl Translator {
                     .unwrap_or_default()
             };
             self.deps.replace(&id, &deps(&old), &deps(&new));
+            let claims = |state: &Option<gateway::GatewayState>| {
+                state
+                    .as_ref()
+                    .map(|state| state.claims.clone())
+                    .unwrap_or_default()
+            };
+            self.certificates
+                .replace(&id, &claims(&old), &claims(&new), &mut work.names);
             let same = match (&old, &new) {
                 (Some(old), Some(new)) => old.same_surface(new),
                 (old, new) => old.is_none() && new.is_none(),
@@ -259,6 +310,19 @@ impl Translator {
             self.hosts.remove(key, id);
             work.hosts.insert(key.clone());
         }
+        self.certificates
+            .replace(id, &old.claims, &new.claims, &mut work.names);
+        let (sets_before, sets_now) = (old.plugin_sets(), new.plugin_sets());
+        for set in sets_now.difference(&sets_before) {
+            if self.plugin_sets.add(set) {
+                work.plugin_sets.insert(set.id());
+            }
+        }
+        for set in sets_before.difference(&sets_now) {
+            if self.plugin_sets.remove(set) {
+                work.plugin_sets.insert(set.id());
+            }
+        }
         let (named_before, named_now) = (old.services(), new.services());
         for port in named_now.difference(&named_before) {
             if self.named.add(port) {
@@ -297,13 +361,16 @@ impl Translator {
     /// of the objects behind it.
     fn service_named(&self, port: &ServicePort, work: &mut Work) {
         work.services.insert(port.clone());
-        work.problems
-            .insert(Id::new(Kind::Service, &port.namespace, &port.name));
+        let service = Id::new(Kind::Service, &port.namespace, &port.name);
+        if let Some(object) = self.store.get(&service) {
+            work.policies(references(&service, object));
+        }
+        work.problems.insert(service);
         let slices = self.store.slices(&port.namespace, &port.name);
         work.problems.extend(slices.map(|(id, _)| id));
     }
 
-    /// Writes the status of a Gateway, ListenerSet or GatewayClass.
+    /// Writes the status of a Gateway, ListenerSet, GatewayClass or KongUpstreamPolicy.
     fn render(&mut self, id: &Id) {
         let count = |name: &str| {
             let key = (id.clone(), Box::from(name));
@@ -316,6 +383,7 @@ impl Translator {
                 .filter(|state| state.ours)
                 .map(|state| status::gateway(state, count)),
             Kind::ListenerSet => self.set(id).map(|state| status::listener_set(state, count)),
+            Kind::KongUpstreamPolicy => self.policy_status(id),
             _ => self.store.get(id).and_then(|object| match &object.view {
                 View::GatewayClass(class) if classes::is_ours(&self.options, class) => {
                     let condition = if class.parameters {

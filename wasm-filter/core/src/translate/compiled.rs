@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::certificates::Claim;
 use super::deps::Dep;
 use super::status::RouteStatus;
 use crate::object::Id;
 use crate::problem::Finding;
 use crate::resources::Object;
 use crate::table::model::{
-    BackendTarget, HostKey, RouteKind, RouteMatch, RouteObject, Rule, ServicePort,
+    BackendTarget, HostKey, PluginSet, RouteKind, RouteMatch, RouteObject, Rule, ServicePort,
 };
 
 /// The matches of an object for one host.
@@ -27,6 +28,8 @@ pub(crate) struct Compiled {
     pub(crate) attached: Box<[(Id, Box<str>)]>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) status: Option<RouteStatus>,
+    /// Server names that it has certificates for.
+    pub(crate) claims: Box<[Claim]>,
     pub(crate) deps: Box<[Dep]>,
 }
 
@@ -43,6 +46,16 @@ impl Compiled {
     pub(crate) fn services(&self) -> BTreeSet<&ServicePort> {
         let matches = self.hosts.iter().flat_map(|(_, matches)| matches.iter());
         matches.flat_map(|m| services_of(&m.rule)).collect()
+    }
+
+    /// The plugin sets that its rules need, each once.
+    pub(crate) fn plugin_sets(&self) -> BTreeSet<&PluginSet> {
+        self.hosts
+            .iter()
+            .flat_map(|(_, matches)| matches.iter())
+            .map(|m| &m.rule.plugins)
+            .filter(|set| !set.plugins.is_empty())
+            .collect()
     }
 }
 

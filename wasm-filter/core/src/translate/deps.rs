@@ -7,7 +7,8 @@
 //! ```text
 //! GatewayClass <- Gateway with ListenerSets <- HTTPRoute, GRPCRoute -> Service, Namespace
 //!       Secret <-                        \_________\_ ReferenceGrants of a namespace
-//!                 Ingress -> Service, IngressClass
+//!                 Ingress -> Service, IngressClass, Secret
+//!                 every route -> KongPlugin
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,6 +5,7 @@
 //! one of those (a condition, a generation) makes no route dirty.
 
 use super::Options;
+use super::certificates::{self, Claim};
 use super::classes::{self, Class};
 use super::conflicts::Taken;
 use super::deps::{Dep, Reads};
@@ -26,6 +27,8 @@ pub(crate) struct GatewayState {
     /// Those that name it; none if it is not ours.
     pub(crate) sets: Vec<SetState>,
     pub(crate) findings: Vec<Finding>,
+    /// Server names that its listeners have certificates for.
+    pub(crate) claims: Box<[Claim]>,
     pub(crate) deps: Box<[Dep]>,
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn compile(
         listeners: Vec::new(),
         sets: Vec::new(),
         findings: Vec::new(),
+        claims: Box::default(),
         deps: Box::default(),
     };
     let class = classes::of_gateway(&mut reads, options, gateway.class.as_deref());
@@ -74,6 +78,7 @@ pub(crate) fn compile(
         state.sets = listener_set::compile(&context, &gateway.sets, &mut taken, &mut reads);
         state.conditions = rejected.unwrap_or_else(|| summary(&state.listeners));
     }
+    state.claims = certificates::of_gateway(id, &state, object.created);
     state.deps = reads.into_deps();
     state
 }

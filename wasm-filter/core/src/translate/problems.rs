@@ -1,15 +1,18 @@
 //! The problems of an object: those of reading it, of compiling it, and of what others take from
 //! it. Objects that are not ours have none.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use super::Translator;
 use super::classes;
+use super::endpoints::{self, address::is_local};
 use super::store::{gateway_of, service_of};
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding, Problem};
 use crate::resources::View;
 use crate::resources::field::Sink;
+use crate::resources::service::Service;
 
 // === impl Translator ===
 
@@ -50,7 +53,17 @@ impl Translator {
             Kind::EndpointSlice => {
                 service_of(object).is_some_and(|service| self.is_named(&id.namespace, service))
             }
-            Kind::ReferenceGrant | Kind::Namespace | Kind::Secret => true,
+            Kind::IngressClassParameters => self.class_parameters() == Some(id.clone()),
+            Kind::KongUpstreamPolicy => self
+                .store
+                .referrers(id)
+                .any(|service| self.is_named(&service.namespace, &service.name)),
+            Kind::ReferenceGrant
+            | Kind::Namespace
+            | Kind::Secret
+            | Kind::KongPlugin
+            | Kind::KongClusterPlugin
+            | Kind::ResolvedName => true,
         };
         if ours {
             object.findings.iter().cloned().for_each(|f| sink.push(f));
@@ -61,6 +74,32 @@ impl Translator {
                 "spec.parametersRef",
                 "parameters are not supported; the GatewayClass is not accepted",
             )),
+            View::IngressClass(_) if ours => {
+                let missing = self
+                    .class_parameters()
+                    .filter(|id| self.store.get(id).is_none());
+                if let Some(id) = missing {
+                    sink.push(Finding::error(
+                        Code::InvalidParameters,
+                        "spec.parameters",
+                        format!("{id} does not exist; KIC's defaults hold"),
+                    ));
+                }
+            }
+            View::KongPlugin(_) if id.kind == Kind::KongClusterPlugin => {
+                self.globals
+                    .lost_by(&id.name)
+                    .into_iter()
+                    .for_each(|f| sink.push(f));
+            }
+            View::Service(service) if ours => self.of_service(id, service, &mut sink),
+            View::EndpointSlice(slice) if ours => {
+                let addresses = slice.ready.iter().chain(&slice.terminating);
+                self.local_addresses(addresses, "endpoints", &mut sink);
+            }
+            View::ResolvedName(name) => {
+                self.local_addresses(name.addresses.iter(), "addresses", &mut sink);
+            }
             View::Gateway(_) => {
                 // Also that its class is missing, which makes it nobody's.
                 let state = self.gateways.get(id);
@@ -94,10 +133,63 @@ impl Translator {
             }
             _ => {}
         }
+        for lost in self.certificates.lost_by(id).filter(|_| ours) {
+            sink.push(lost.clone());
+        }
         sink.into_findings()
     }
 
-    fn is_named(&self, namespace: &str, service: &str) -> bool {
+    /// The parameters that our class refers to.
+    fn class_parameters(&self) -> Option<Id> {
+        let class = Id::new(Kind::IngressClass, "", &self.options.ingress_class);
+        let View::IngressClass(class) = &self.store.get(&class)?.view else {
+            return None;
+        };
+        let (namespace, name) = class.parameters.as_ref()?;
+        Some(Id::new(Kind::IngressClassParameters, namespace, name))
+    }
+
+    fn of_service(&self, id: &Id, service: &Service, sink: &mut Sink) {
+        let annotations = service.annotations.as_ref();
+        if let Some(name) = annotations.and_then(|annotations| annotations.policy.as_ref())
+            && endpoints::policy(&self.store, &id.namespace, name).is_none()
+        {
+            sink.push(Finding::error(
+                Code::UpstreamPolicyNotFound,
+                "metadata.annotations[\"konghq.com/upstream-policy\"]",
+                format!(
+                    "KongUpstreamPolicy {}/{name} does not exist; requests are spread evenly",
+                    id.namespace
+                ),
+            ));
+        }
+        if endpoints::is_upstream(service, self.context()) {
+            self.local_addresses(service.cluster_ips.iter(), "spec.clusterIPs", sink);
+        }
+    }
+
+    /// Tells the first address that is not used because of what it is.
+    fn local_addresses<'a>(
+        &self,
+        mut addresses: impl Iterator<Item = &'a IpAddr>,
+        field: &str,
+        sink: &mut Sink,
+    ) {
+        if self.options.allow_local_addresses {
+            return;
+        }
+        if let Some(ip) = addresses.find(|ip| is_local(**ip)) {
+            sink.push(Finding::error(
+                Code::LocalAddress,
+                field,
+                format!(
+                    "{ip} leads to the gateway itself or its node; such addresses are not used"
+                ),
+            ));
+        }
+    }
+
+    pub(super) fn is_named(&self, namespace: &str, service: &str) -> bool {
         self.named.of_service(namespace, service).next().is_some()
     }
 }

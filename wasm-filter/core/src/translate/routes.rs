@@ -7,13 +7,15 @@ use super::attach::{Attachment, Reached, attach};
 use super::backends::Resolved;
 use super::compiled::{Compiled, route_object};
 use super::deps::Reads;
+use super::plugins::Plugins;
 use super::status::{Condition, ParentStatus, RouteStatus};
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
 use crate::resources::Object;
-use crate::resources::annotations::Cost;
+use crate::resources::annotations::route::RouteAnnotations;
+use crate::resources::annotations::{Cost, PluginName};
 use crate::resources::route::{Fault, Route, RouteRule};
-use crate::table::model::{PluginRef, PluginSet, RouteKind, RouteMatch, RouteObject, Rule};
+use crate::table::model::{RouteKind, RouteMatch, RouteObject, Rule};
 
 /// The most rules that a message lists.
 const MAX_LISTED: usize = 10;
@@ -28,7 +30,11 @@ pub(crate) fn compile(id: &Id, object: &Object, route: &Route, mut reads: Reads<
             "the route has no parent and is not reachable",
         ));
     }
-    let hostnames = route.hostnames.as_deref();
+    let hostnames = match &route.annotations {
+        Some(annotations) => annotations.hosts(route.hostnames.as_deref()),
+        None => route.hostnames.clone(),
+    };
+    let hostnames = hostnames.as_deref();
     let attachments: Vec<_> = route
         .parents
         .iter()
@@ -120,7 +126,7 @@ fn verdict(route: &Route) -> Verdict {
     {
         return rejected("UnsupportedValue", "no hostname is valid", false);
     }
-    if route.cost == Cost::Drop {
+    if route.cost() == Cost::Drop {
         let message = "an annotation that restricts the route is not supported";
         return rejected("UnsupportedValue", message, false);
     }
@@ -131,7 +137,7 @@ fn verdict(route: &Route) -> Verdict {
         .map(|rule| rule.index)
         .chain(route.broken.iter().copied())
         .collect();
-    let refused = route.cost == Cost::Refuse;
+    let refused = route.cost() == Cost::Refuse;
     if refused || (!invalid.is_empty() && route.rules.iter().all(RouteRule::is_invalid)) {
         // "implementations may use the IncompatibleFilters reason".
         let incompatible = !refused
@@ -187,19 +193,35 @@ fn compile_rules(
         RouteKind::HttpRoute
     };
     let named = route_object(kind, id, object);
+    let none = RouteAnnotations::default();
+    let annotations = route.annotations.as_deref().unwrap_or(&none);
+    let mut own = Plugins::default();
+    let field = || "metadata.annotations[\"konghq.com/plugins\"]".to_owned();
+    own.add(
+        id,
+        &annotations.plugins,
+        field,
+        reads,
+        &mut resolved.findings,
+    );
     for spec in &route.rules {
-        let rule = rule(id, &named, spec, reads, resolved);
-        let rule = if spec.filters.fault.is_some() || route.cost == Cost::Refuse {
-            refusal(rule)
+        let mut plugins = own.clone();
+        let mut rule = rule(id, &named, spec, &mut plugins, reads, resolved);
+        if spec.filters.fault.is_some() || plugins.missing || route.cost() == Cost::Refuse {
+            rule = refusal(rule);
         } else {
-            rule
-        };
+            rule.plugins = plugins.into_set();
+            annotations.decorate(&mut rule);
+        }
         let rule = Arc::new(rule);
-        matches.extend(spec.matches.iter().map(|m| RouteMatch {
-            methods: m.method.iter().cloned().collect(),
-            headers: m.headers.to_vec(),
-            queries: m.queries.to_vec(),
-            ..RouteMatch::new(m.path.clone(), m.index, rule.clone())
+        matches.extend(spec.matches.iter().filter_map(|m| {
+            let mut m = RouteMatch {
+                methods: m.method.iter().cloned().collect(),
+                headers: m.headers.to_vec(),
+                queries: m.queries.to_vec(),
+                ..RouteMatch::new(m.path.clone(), m.index, rule.clone())
+            };
+            annotations.restrict(&mut m).then_some(m)
         }));
     }
 }
@@ -208,28 +230,34 @@ fn rule(
     id: &Id,
     object: &Arc<RouteObject>,
     spec: &RouteRule,
+    plugins: &mut Plugins,
     reads: &mut Reads<'_>,
     resolved: &mut Resolved,
 ) -> Rule {
-    let backends = spec
+    let backends: Vec<_> = spec
         .backends
         .iter()
         .map(|backend| resolved.backend(id, spec.index, backend, reads))
         .collect();
     let field = format!("spec.rules[{}]", spec.index);
-    let plugins = spec.filters.plugins.iter().map(|name| PluginRef {
-        namespace: (&*id.namespace).into(),
-        name: name.clone(),
-    });
+    let names: Vec<_> = spec
+        .filters
+        .plugins
+        .iter()
+        .map(|name| PluginName {
+            namespace: None,
+            name: name.clone(),
+        })
+        .collect();
+    let extension = || format!("{field}.filters");
+    plugins.add(id, &names, extension, reads, &mut resolved.findings);
+    plugins.add_backends(&backends, spec.index, reads, &mut resolved.findings);
     Rule {
         name: spec.name.clone(),
         backends,
         filters: resolved.filters(id, &field, &spec.filters, reads),
         timeouts: spec.timeouts,
         retry: spec.retry.clone(),
-        plugins: PluginSet {
-            plugins: plugins.collect(),
-        },
         ..Rule::new(object.clone(), spec.index)
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::gateway::GatewayState;
 use super::listener::ListenerState;
 use super::listener_set::SetState;
+use crate::object::Id;
 use crate::resources::listener::GroupKind;
 use crate::resources::route::parents::ParentRef;
 
@@ -98,6 +99,44 @@ struct ListenerJson<'a> {
 struct KindJson<'a> {
     group: &'a str,
     kind: &'a str,
+}
+
+#[derive(Serialize)]
+struct PolicyJson<'a> {
+    ancestors: Vec<AncestorJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AncestorJson<'a> {
+    ancestor_ref: ParentRefJson<'a>,
+    controller_name: &'a str,
+    conditions: Vec<ConditionJson<'a>>,
+}
+
+/// The status of a policy that is in effect for these Services.
+pub(crate) fn policy<'a>(
+    services: impl Iterator<Item = &'a Id>,
+    controller_name: &str,
+    list: &[Condition],
+    generation: Option<i64>,
+) -> String {
+    let ancestors = services.map(|service| AncestorJson {
+        ancestor_ref: ParentRefJson {
+            // As KIC writes it.
+            group: "core",
+            kind: service.kind.as_str(),
+            namespace: Some(&service.namespace),
+            name: &service.name,
+            section_name: None,
+            port: None,
+        },
+        controller_name,
+        conditions: conditions(list, generation),
+    });
+    json(&PolicyJson {
+        ancestors: ancestors.collect(),
+    })
 }
 
 /// The status of a GatewayClass.

@@ -7,7 +7,7 @@ use crate::object::{Id, Kind};
 use crate::resources::endpoint_slice::EndpointSlice;
 use crate::resources::listener_set::ListenerSet;
 use crate::resources::reference_grant::ReferenceGrant;
-use crate::resources::service::Service;
+use crate::resources::service::{Service, Source};
 use crate::resources::{Object, View};
 
 /// All objects, and EndpointSlices by Service.
@@ -18,11 +18,18 @@ pub(crate) struct Store {
     slices: BTreeSet<(Arc<str>, Arc<str>, Arc<str>)>,
     /// Gateway, ListenerSet.
     sets: BTreeSet<(Id, Id)>,
+    /// What Services refer to, and the Service.
+    referrers: BTreeSet<(Id, Id)>,
 }
 
 // === impl Store ===
 
 impl Store {
+    /// An object with its own copy of the id.
+    pub(crate) fn entry(&self, id: &Id) -> Option<(&Id, &Arc<Object>)> {
+        self.objects.get_key_value(id)
+    }
+
     pub(crate) fn get(&self, id: &Id) -> Option<&Arc<Object>> {
         self.objects.get(id)
     }
@@ -37,6 +44,9 @@ impl Store {
         if let Some(gateway) = gateway_of(id, &object) {
             self.sets.insert((gateway, id.clone()));
         }
+        for target in references(id, &object) {
+            self.referrers.insert((target, id.clone()));
+        }
         self.objects.insert(id.clone(), Arc::new(object));
         old
     }
@@ -49,6 +59,9 @@ impl Store {
         }
         if let Some(gateway) = gateway_of(id, &old) {
             self.sets.remove(&(gateway, id.clone()));
+        }
+        for target in references(id, &old) {
+            self.referrers.remove(&(target, id.clone()));
         }
         Some(old)
     }
@@ -85,18 +98,41 @@ impl Store {
 
     /// The grants of a namespace.
     pub(crate) fn grants(&self, namespace: &str) -> impl Iterator<Item = &ReferenceGrant> {
+        let grants = self.of_kind(Kind::ReferenceGrant, namespace);
+        grants.filter_map(|(_, object)| match &object.view {
+            View::ReferenceGrant(grant) => Some(grant),
+            _ => None,
+        })
+    }
+
+    /// The objects of a kind in a namespace.
+    pub(crate) fn of_kind(
+        &self,
+        kind: Kind,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&Id, &Arc<Object>)> {
         let first = Id {
-            kind: Kind::ReferenceGrant,
+            kind,
             namespace: namespace.into(),
             name: "".into(),
         };
         self.objects
             .range(first.clone()..)
-            .take_while(move |(id, _)| id.kind == first.kind && id.namespace == first.namespace)
-            .filter_map(|(_, object)| match &object.view {
-                View::ReferenceGrant(grant) => Some(grant),
-                _ => None,
-            })
+            .take_while(move |(id, _)| id.kind == kind && id.namespace == first.namespace)
+    }
+
+    /// The Services that refer to an object by annotation or DNS name.
+    pub(crate) fn referrers(&self, target: &Id) -> impl Iterator<Item = &Id> {
+        let first = Id {
+            kind: Kind::IngressClass,
+            namespace: "".into(),
+            name: "".into(),
+        };
+        let target = target.clone();
+        self.referrers
+            .range((target.clone(), first)..)
+            .take_while(move |(other, _)| *other == target)
+            .map(|(_, id)| id)
     }
 
     /// The slices of a Service.
@@ -138,4 +174,20 @@ pub(crate) fn service_of(object: &Object) -> Option<&str> {
         View::EndpointSlice(slice) => slice.service.as_deref(),
         _ => None,
     }
+}
+
+/// What a Service refers to beside its slices: a policy and a DNS name.
+pub(crate) fn references(id: &Id, object: &Object) -> impl Iterator<Item = Id> {
+    let (mut policy, mut name) = (None, None);
+    if let View::Service(service) = &object.view {
+        let annotations = service.annotations.as_ref();
+        policy = annotations
+            .and_then(|annotations| annotations.policy.as_ref())
+            .map(|policy| Id::new(Kind::KongUpstreamPolicy, &id.namespace, policy));
+        name = match &service.source {
+            Source::Name(name) => Some(Id::new(Kind::ResolvedName, "", name)),
+            _ => None,
+        };
+    }
+    policy.into_iter().chain(name)
 }

@@ -1,0 +1,216 @@
+//! What must be known outside of the table: what Kong must be given (plugins, certificates) and
+//! which names must be resolved.
+//!
+//! Each is a small JSON object with a `type` and a stable `id`. No secret is ever in it, nor a
+//! configuration: only where they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::certificates::SecretName;
+use super::store::Store;
+use crate::object::{Id, Kind};
+use crate::resources::View;
+use crate::resources::kong_plugin::{KongPlugin, SecretKey};
+use crate::table::model::{HostPattern, PluginRef, PluginSet};
+
+/// All entities as JSON by id.
+#[derive(Debug, Default)]
+pub(crate) struct Entities {
+    json: BTreeMap<Box<str>, String>,
+}
+
+/// One entity.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+enum EntityJson<'a> {
+    /// A certificate, and the server names that it is given out for.
+    #[serde(rename = "certificate")]
+    Certificate {
+        id: &'a str,
+        secret: String,
+        snis: Vec<String>,
+    },
+    /// The plugins that run for the rules of a set.
+    #[serde(rename = "pluginSet")]
+    PluginSet {
+        id: &'a str,
+        /// As rules name it.
+        set: String,
+        plugins: Vec<PluginJson<'a>>,
+    },
+    /// A plugin that runs for every request.
+    #[serde(rename = "globalPlugin")]
+    GlobalPlugin { id: &'a str, plugin: PluginJson<'a> },
+    /// A DNS name whose addresses are endpoints.
+    #[serde(rename = "name")]
+    Name { id: &'a str, name: &'a str },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PluginJson<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    name: &'a str,
+    /// Kong's name of it.
+    plugin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<i64>,
+    /// Does the object itself hold the configuration?
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    inline: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config_from: Option<KeyJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    config_patches: Vec<PatchJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct KeyJson<'a> {
+    secret: String,
+    key: &'a str,
+}
+
+#[derive(Serialize)]
+struct PatchJson<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    from: KeyJson<'a>,
+}
+
+// === impl Entities ===
+
+impl Entities {
+    /// Sets or removes one.
+    pub(crate) fn set(&mut self, id: &str, json: Option<String>) {
+        match json {
+            Some(json) => self.json.insert(id.into(), json),
+            None => self.json.remove(id),
+        };
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&String> {
+        self.json.get(id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.json.iter().map(|(id, json)| (&**id, json.as_str()))
+    }
+}
+
+/// Id of the entity of a Secret's certificate.
+pub(crate) fn certificate_id((namespace, name): &SecretName) -> Box<str> {
+    format!("certificate/{namespace}/{name}").into()
+}
+
+pub(crate) fn certificate(id: &str, secret: &SecretName, snis: &BTreeSet<HostPattern>) -> String {
+    let mut snis: Vec<_> = snis.iter().map(HostPattern::to_string).collect();
+    snis.sort();
+    json(&EntityJson::Certificate {
+        id,
+        secret: format!("{}/{}", secret.0, secret.1),
+        snis,
+    })
+}
+
+/// Id of the entity of a DNS name.
+pub(crate) fn name_id(name: &str) -> Box<str> {
+    format!("name/{name}").into()
+}
+
+pub(crate) fn name(id: &str, name: &str) -> String {
+    json(&EntityJson::Name { id, name })
+}
+
+/// Id of the entity of a plugin set.
+pub(crate) fn plugin_set_id(set: u64) -> Box<str> {
+    format!("plugin-set/{set:016x}").into()
+}
+
+pub(crate) fn plugin_set(id: &str, set: &PluginSet, store: &Store) -> String {
+    json(&EntityJson::PluginSet {
+        id,
+        set: format!("{:016x}", set.id()),
+        plugins: set
+            .plugins
+            .iter()
+            .filter_map(|plugin| plugin_json(plugin, store))
+            .collect(),
+    })
+}
+
+/// Id of the entity of a global KongClusterPlugin.
+pub(crate) fn global_plugin_id(name: &str) -> Box<str> {
+    format!("global-plugin/{name}").into()
+}
+
+pub(crate) fn global_plugin(id: &str, name: &str, store: &Store) -> Option<String> {
+    let plugin = PluginRef {
+        namespace: "".into(),
+        name: name.into(),
+    };
+    let plugin = plugin_json(&plugin, store)?;
+    Some(json(&EntityJson::GlobalPlugin { id, plugin }))
+}
+
+/// Id of the object that a rule's plugin is.
+pub(crate) fn plugin_object(plugin: &PluginRef) -> Id {
+    let kind = if plugin.namespace.is_empty() {
+        Kind::KongClusterPlugin
+    } else {
+        Kind::KongPlugin
+    };
+    Id::new(kind, &plugin.namespace, &plugin.name)
+}
+
+fn plugin_json<'a>(plugin: &PluginRef, store: &'a Store) -> Option<PluginJson<'a>> {
+    let (id, object) = store.entry(&plugin_object(plugin))?;
+    let View::KongPlugin(view) = &object.view else {
+        return None;
+    };
+    Some(PluginJson::of(id, view, object.generation))
+}
+
+fn json(value: &EntityJson<'_>) -> String {
+    // Structs of texts and numbers with text keys always can be written.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+// === impl PluginJson ===
+
+impl<'a> PluginJson<'a> {
+    fn of(id: &'a Id, view: &'a KongPlugin, generation: Option<i64>) -> Self {
+        Self {
+            kind: id.kind.as_str(),
+            namespace: &id.namespace,
+            name: &id.name,
+            plugin: view.plugin.as_deref().unwrap_or_default(),
+            generation,
+            inline: view.inline,
+            config_from: view.from.as_ref().map(|key| KeyJson::of(id, key)),
+            config_patches: view
+                .patches
+                .iter()
+                .map(|patch| PatchJson {
+                    path: &patch.path,
+                    from: KeyJson::of(id, &patch.from),
+                })
+                .collect(),
+        }
+    }
+}
+
+// === impl KeyJson ===
+
+impl<'a> KeyJson<'a> {
+    fn of(plugin: &Id, key: &'a SecretKey) -> Self {
+        let namespace = key.namespace.as_deref().unwrap_or(&plugin.namespace);
+        Self {
+            secret: format!("{namespace}/{}", key.name),
+            key: &key.key,
+        }
+    }
+}
