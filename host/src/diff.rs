@@ -13,7 +13,6 @@ mod pair;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use fields::label;
 use identity::{ENCODING, LISTS, ListRule};
 
 /// What happened to a thing or to a field of it.

@@ -104,7 +104,7 @@ fn list(path: &str, old: &[Value], new: &[Value], skipped: &[&str], found: &mut 
 }
 
 /// What names an item of a list: what it has of the usual names, else its position.
-pub fn label(item: &Value, index: Option<usize>) -> String {
+fn label(item: &Value, index: Option<usize>) -> String {
     let mut named = serde_json::Map::new();
     for pointer in UNKNOWN {
         let name = pointer.trim_start_matches('/');
