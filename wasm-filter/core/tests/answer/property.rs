@@ -1,0 +1,266 @@
+//! Whatever rules and requests say: a plan can be read, and its path is one.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use silverback_core::contract::plan::OwnedPlan;
+use silverback_core::table::model::{
+    Cors, Filters, Forwarding, Header, HeaderEdits, Mirror, PathEdit, Piece, Redirect, Retry,
+    Rewrite, RouteKind, RouteMatch, Rule, SchemeMatch, ServiceSettings, Timeouts, UpstreamProtocol,
+};
+
+use crate::world::{Ask, Seen, World, endpoints, path, rule, service};
+
+/// Paths with everything that a normal form, a template or a join may stumble over.
+const PATH: &str = "/(foo|[a-c]|\\.|\\.\\.|/|%2[fFeE]|%|é|\\?x){0,6}";
+
+fn text() -> impl Strategy<Value = Box<str>> {
+    prop_oneof![
+        Just("/".into()),
+        Just("/x".into()),
+        Just("/x/".into()),
+        Just(String::new()),
+        PATH.prop_map(String::from),
+        "[ -~\\r\\n\\x00]{0,4}".prop_map(String::from),
+    ]
+    .prop_map(String::into_boxed_str)
+}
+
+fn at() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "/",
+        "/foo",
+        "=/foo",
+        "^/fo",
+        "^/",
+        r"~/fo*(.*)",
+        r"~/([a-z.]*)/?(.*)",
+        r"~/(%2)?",
+        r"~/.*?",
+    ])
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    prop_oneof![
+        text().prop_map(Piece::Text),
+        (1u8..=3).prop_map(Piece::Capture)
+    ]
+}
+
+fn edit() -> impl Strategy<Value = Option<PathEdit>> {
+    prop_oneof![
+        Just(None),
+        text().prop_map(|text| Some(PathEdit::Full(text))),
+        text().prop_map(|text| Some(PathEdit::Prefix(text))),
+        prop::collection::vec(piece(), 0..4).prop_map(|pieces| Some(PathEdit::Template(pieces))),
+    ]
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let name = prop::sample::select(vec!["a", "b", "host", "x-c"]);
+    (name, "[ -~]{0,5}").prop_map(|(name, value)| Header {
+        name: name.into(),
+        value: value.into(),
+    })
+}
+
+fn edits() -> impl Strategy<Value = HeaderEdits> {
+    let headers = || prop::collection::vec(header(), 0..3);
+    let names = prop::collection::vec(header().prop_map(|header| header.name), 0..2);
+    (headers(), headers(), names).prop_map(|(set, add, remove)| HeaderEdits { set, add, remove })
+}
+
+fn cors() -> impl Strategy<Value = Cors> {
+    let origins = prop::sample::subsequence(vec!["*", "https://a.test", "https://*.test"], 0..3);
+    (origins, any::<bool>()).prop_map(|(origins, credentials)| Cors {
+        origins: origins.into_iter().map(Into::into).collect(),
+        credentials,
+        methods: vec!["*".into()],
+        headers: vec!["*".into()],
+        expose: vec!["x".into()],
+        max_age: 5,
+    })
+}
+
+fn filters() -> impl Strategy<Value = Filters> {
+    let rewrite =
+        (prop::option::of(text()), edit()).prop_map(|(hostname, path)| Rewrite { hostname, path });
+    let redirect = (
+        any::<u16>(),
+        any::<Option<bool>>(),
+        prop::option::of(text()),
+        edit(),
+    )
+        .prop_map(|(status, tls, hostname, path)| Redirect {
+            status,
+            tls,
+            hostname,
+            port: None,
+            path,
+        });
+    let mirror = (0u32..3, 0u32..3).prop_map(|(numerator, denominator)| Mirror {
+        service: service("a"),
+        numerator,
+        denominator,
+    });
+    (
+        edits(),
+        edits(),
+        prop::option::weighted(0.2, redirect),
+        prop::option::of(rewrite),
+        prop::collection::vec(mirror, 0..6),
+        prop::option::weighted(0.3, cors()),
+    )
+        .prop_map(
+            |(request_headers, response_headers, redirect, rewrite, mirrors, cors)| Filters {
+                request_headers,
+                response_headers,
+                redirect,
+                rewrite,
+                mirrors,
+                cors,
+            },
+        )
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let forwarding = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(strip_path, preserve_host, path_v1)| Forwarding {
+            strip_path,
+            preserve_host,
+            path_v1,
+        },
+    );
+    let retry = (
+        any::<u8>(),
+        0u32..1000,
+        prop::collection::vec(400u16..600, 0..4),
+    )
+        .prop_map(|(attempts, backoff, codes)| Retry {
+            attempts,
+            backoff,
+            codes,
+        });
+    let timeouts = (any::<Option<u32>>(), any::<Option<u32>>());
+    (
+        filters(),
+        filters(),
+        forwarding,
+        prop::option::of(retry),
+        timeouts,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(of_rule, of_backend, forwarding, retry, (request, backend_request), grpc)| {
+                let kind = if grpc {
+                    RouteKind::GrpcRoute
+                } else {
+                    RouteKind::HttpRoute
+                };
+                let mut rule = rule(kind);
+                rule.filters = of_rule;
+                rule.backends[0].filters = of_backend;
+                rule.forwarding = forwarding;
+                rule.retry = retry;
+                rule.timeouts = Timeouts {
+                    request,
+                    backend_request,
+                };
+                rule
+            },
+        )
+}
+
+fn settings() -> impl Strategy<Value = ServiceSettings> {
+    use UpstreamProtocol::{Grpc, Grpcs, H2c, Http, Https};
+    let protocol = prop::sample::select(vec![Http, Https, Grpc, Grpcs, H2c]);
+    (
+        protocol,
+        prop::option::of(text()),
+        prop::option::of(text()),
+        any::<Option<u32>>(),
+        any::<Option<u8>>(),
+    )
+        .prop_map(
+            |(protocol, path, host_header, read_timeout, retries)| ServiceSettings {
+                protocol,
+                path,
+                host_header,
+                read_timeout,
+                retries,
+                ..ServiceSettings::default()
+            },
+        )
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    let origin = prop::option::of(prop::sample::select(vec!["https://a.test", "null", "x"]));
+    let target = prop_oneof![
+        PATH.prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..12).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
+    ];
+    (target, origin, any::<bool>(), any::<bool>()).prop_map(|(target, origin, tls, options)| {
+        let mut headers = Vec::new();
+        if let Some(origin) = origin {
+            headers.push(("origin", origin.to_owned()));
+            headers.push(("access-control-request-method", "PUT".to_owned()));
+        }
+        Ask {
+            method: if options { "OPTIONS" } else { "GET" },
+            host: b"a.test".to_vec(),
+            target,
+            tls,
+            listener: Some(80),
+            headers,
+        }
+    })
+}
+
+fn is_origin_form(uri: &[u8]) -> bool {
+    uri.first() == Some(&b'/') && uri.iter().all(|byte| *byte > 0x20 && *byte != 0x7f)
+}
+
+/// A plan that can be read was decoded by [`World::ask`]; this is about what it says.
+fn check(plan: &OwnedPlan, ask: &Ask) {
+    let uri = plan.uri.as_deref().unwrap_or(&ask.target);
+    assert!(is_origin_form(uri), "{}", uri.escape_ascii());
+    assert!(!plan.endpoints.is_empty() && plan.tries > 0);
+    assert_eq!(plan.tls.is_some(), plan.protocol.is_tls());
+    let names = plan.set_headers.iter().chain(&plan.add_headers);
+    assert!(names.clone().all(|(name, _)| name != b"host"));
+    for (name, _) in names {
+        let set = plan.set_headers.iter().filter(|(known, _)| known == name);
+        assert!(set.count() <= 1, "a header is set once");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_plan_can_always_be_read_and_its_path_is_one(
+        at in at(),
+        rule in rules(),
+        settings in settings(),
+        scheme in prop::option::weighted(0.1, any::<u16>()),
+        asks in prop::collection::vec(asks(), 1..8),
+    ) {
+        let mut matched = RouteMatch::new(path(at), 0, Arc::new(rule));
+        if let Some(status) = scheme {
+            matched.scheme = SchemeMatch::Tls { status };
+        }
+        let world = World::new(vec![matched], [(service("a"), endpoints(3, settings))]);
+        for (spin, ask) in (0..).zip(&asks) {
+            match world.spin(ask, spin) {
+                Seen::Proxy(plan, _) => check(&plan, ask),
+                Seen::Reply(status, headers) => {
+                    prop_assert!((200..600).contains(&status));
+                    for header in headers {
+                        prop_assert!(header.is_ascii(), "{}", header);
+                        prop_assert!(!header.contains(['\r', '\n', '\0']), "{}", header);
+                    }
+                }
+            }
+        }
+    }
+}
