@@ -9,3 +9,4 @@ mod config;
 mod degraded;
 mod harness;
 mod requests;
+mod rules;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use proxy_wasm::types::LogLevel;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY};
+use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::StoreError;
 use silverback_emulator::{
-    Exchange, Filter, HostCall, ManualClock, MemoryLog, Properties, SharedStore, Worker,
+    Exchange, Filter, Headers, HostCall, ManualClock, MemoryLog, Properties, SharedStore, Worker,
     WorkerOptions,
 };
 use silverback_filter::config::Config;
@@ -26,6 +27,8 @@ pub(crate) struct Input {
     /// The request property; `None` = not offered.
     pub(crate) message: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Headers of the upstream's response.
+    pub(crate) upstream: Vec<(&'static str, &'static str)>,
     /// The data plane refuses the plan property: in strict mode a trap.
     pub(crate) refuse_plan: bool,
 }
@@ -35,6 +38,8 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     pub(crate) plan: Option<Vec<u8>>,
     pub(crate) reply: Option<Reply>,
+    /// Headers of the response, where the request is proxied.
+    pub(crate) response: Vec<(String, String)>,
     pub(crate) trapped: bool,
 }
 
@@ -52,7 +57,9 @@ pub(crate) struct Calls {
     pub(crate) set_property: u64,
     pub(crate) header: u64,
     pub(crate) shared: u64,
-    /// Everything, the four above included; metrics and replies too.
+    /// Changes of response headers.
+    pub(crate) response: u64,
+    /// Everything, those above included; metrics and replies too.
     pub(crate) total: u64,
 }
 
@@ -185,6 +192,22 @@ impl Runtime {
     }
 }
 
+fn upstream(input: &Input) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in &input.upstream {
+        headers.add(*name, *value);
+    }
+    headers
+}
+
+fn text(headers: &Headers) -> Vec<(String, String)> {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
 // === native ===
 
 struct Request<'a> {
@@ -192,6 +215,7 @@ struct Request<'a> {
     store: &'a SharedStore,
     refuses: &'a dyn Fn() -> bool,
     output: RefCell<Output>,
+    response: RefCell<Headers>,
     calls: Cell<Calls>,
     log: RefCell<Vec<String>>,
 }
@@ -203,12 +227,24 @@ impl NativeWorker {
             store: &self.store,
             refuses: &*self.refuses,
             output: RefCell::default(),
+            response: RefCell::new(upstream(input)),
             calls: Cell::default(),
             log: RefCell::default(),
         };
         let next = self.worker.request(&self.config, &request);
+        let answered = request.output.borrow().reply.is_some();
+        match next {
+            native::Next::Answered => assert!(answered),
+            native::Next::Continue(edits) => {
+                assert!(!answered);
+                // As the context of a request does it.
+                for edit in &edits {
+                    request.edit_response(edit);
+                }
+                request.output.borrow_mut().response = text(&request.response.borrow());
+            }
+        }
         let output = request.output.into_inner();
-        assert_eq!(next == native::Next::Answered, output.reply.is_some());
         self.calls = request.calls.get();
         self.log.extend(request.log.into_inner());
         output
@@ -267,6 +303,18 @@ impl Proxy for Request<'_> {
         });
     }
 
+    fn edit_response(&self, edit: &ResponseEdit) {
+        self.count(|calls| calls.response += 1);
+        let mut response = self.response.borrow_mut();
+        match edit {
+            ResponseEdit::Remove(name) => {
+                response.remove(&**name);
+            }
+            ResponseEdit::Set(name, value) => response.set(&**name, &**value),
+            ResponseEdit::Add(name, value) => response.add(&**name, &**value),
+        }
+    }
+
     fn count_reply(&self, _: u16) {
         // Two host calls: define, then increment.
         self.count(|_| ());
@@ -298,6 +346,12 @@ impl WasmWorker {
         let mut output = Output::default();
         let done = self.worker.open().and_then(|id| {
             self.worker.on_request_headers(id, &mut exchange)?;
+            if exchange.local_response.is_none() {
+                exchange.response_status = 200;
+                exchange.response_headers = upstream(input);
+                self.worker.on_response_headers(id, &mut exchange)?;
+                output.response = text(&exchange.response_headers);
+            }
             self.worker.on_log(id, &mut exchange)?;
             self.worker.close(id, &mut exchange)
         });
@@ -308,19 +362,15 @@ impl WasmWorker {
             set_property: calls.get(HostCall::SetProperty),
             header: calls.get(HostCall::GetHeader),
             shared: calls.get(HostCall::GetSharedData),
+            response: calls.get(HostCall::ReplaceHeader)
+                + calls.get(HostCall::AddHeader)
+                + calls.get(HostCall::RemoveHeader),
             total: calls.total(),
         };
         output.plan = exchange.properties.get(PLAN_PROPERTY).map(<[u8]>::to_vec);
         output.reply = exchange.local_response.take().map(|response| Reply {
             status: response.status,
-            headers: response
-                .headers
-                .iter()
-                .map(|(name, value)| {
-                    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-                    (text(name), text(value))
-                })
-                .collect(),
+            headers: text(&response.headers),
             // ngx_wasm_module adds a line break, which the native form has nobody to add.
             body: String::from_utf8_lossy(&response.body)
                 .trim_end_matches('\n')

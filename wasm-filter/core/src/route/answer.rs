@@ -147,7 +147,12 @@ pub fn decide(
     let decision = try_decide(segments, epoch, asked, selected, headers, spin, scratch)?;
     Ok(match decision {
         Ok(()) => Answer::Proxy,
-        Err(reply) => Answer::Reply(reply),
+        Err(reply) => {
+            // Nothing of what was prepared for a plan.
+            scratch.plan.clear();
+            scratch.response.clear();
+            Answer::Reply(reply)
+        }
     })
 }
 

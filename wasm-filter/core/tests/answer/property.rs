@@ -14,7 +14,7 @@ use crate::world::{Ask, Seen, World, endpoints, path, rule, service};
 /// Paths with everything that a normal form, a template or a join may stumble over.
 const PATH: &str = "/(foo|[a-c]|\\.|\\.\\.|/|%2[fFeE]|%|é|\\?x){0,6}";
 
-fn text() -> impl Strategy<Value = Box<str>> {
+fn text() -> BoxedStrategy<Box<str>> {
     prop_oneof![
         Just("/".into()),
         Just("/x".into()),
@@ -24,9 +24,10 @@ fn text() -> impl Strategy<Value = Box<str>> {
         "[ -~\\r\\n\\x00]{0,4}".prop_map(String::from),
     ]
     .prop_map(String::into_boxed_str)
+    .boxed()
 }
 
-fn at() -> impl Strategy<Value = &'static str> {
+fn at() -> BoxedStrategy<&'static str> {
     prop::sample::select(vec![
         "/",
         "/foo",
@@ -38,51 +39,60 @@ fn at() -> impl Strategy<Value = &'static str> {
         r"~/(%2)?",
         r"~/.*?",
     ])
+    .boxed()
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
+fn piece() -> BoxedStrategy<Piece> {
     prop_oneof![
         text().prop_map(Piece::Text),
         (1u8..=3).prop_map(Piece::Capture)
     ]
+    .boxed()
 }
 
-fn edit() -> impl Strategy<Value = Option<PathEdit>> {
+fn edit() -> BoxedStrategy<Option<PathEdit>> {
     prop_oneof![
         Just(None),
         text().prop_map(|text| Some(PathEdit::Full(text))),
         text().prop_map(|text| Some(PathEdit::Prefix(text))),
         prop::collection::vec(piece(), 0..4).prop_map(|pieces| Some(PathEdit::Template(pieces))),
     ]
+    .boxed()
 }
 
-fn header() -> impl Strategy<Value = Header> {
+fn header() -> BoxedStrategy<Header> {
     let name = prop::sample::select(vec!["a", "b", "host", "x-c"]);
-    (name, "[ -~]{0,5}").prop_map(|(name, value)| Header {
-        name: name.into(),
-        value: value.into(),
-    })
+    (name, "[ -~]{0,5}")
+        .prop_map(|(name, value)| Header {
+            name: name.into(),
+            value: value.into(),
+        })
+        .boxed()
 }
 
-fn edits() -> impl Strategy<Value = HeaderEdits> {
+fn edits() -> BoxedStrategy<HeaderEdits> {
     let headers = || prop::collection::vec(header(), 0..3);
     let names = prop::collection::vec(header().prop_map(|header| header.name), 0..2);
-    (headers(), headers(), names).prop_map(|(set, add, remove)| HeaderEdits { set, add, remove })
+    (headers(), headers(), names)
+        .prop_map(|(set, add, remove)| HeaderEdits { set, add, remove })
+        .boxed()
 }
 
-fn cors() -> impl Strategy<Value = Cors> {
+fn cors() -> BoxedStrategy<Cors> {
     let origins = prop::sample::subsequence(vec!["*", "https://a.test", "https://*.test"], 0..3);
-    (origins, any::<bool>()).prop_map(|(origins, credentials)| Cors {
-        origins: origins.into_iter().map(Into::into).collect(),
-        credentials,
-        methods: vec!["*".into()],
-        headers: vec!["*".into()],
-        expose: vec!["x".into()],
-        max_age: 5,
-    })
+    (origins, any::<bool>())
+        .prop_map(|(origins, credentials)| Cors {
+            origins: origins.into_iter().map(Into::into).collect(),
+            credentials,
+            methods: vec!["*".into()],
+            headers: vec!["*".into()],
+            expose: vec!["x".into()],
+            max_age: 5,
+        })
+        .boxed()
 }
 
-fn filters() -> impl Strategy<Value = Filters> {
+fn filters() -> BoxedStrategy<Filters> {
     let rewrite =
         (prop::option::of(text()), edit()).prop_map(|(hostname, path)| Rewrite { hostname, path });
     let redirect = (
@@ -106,10 +116,10 @@ fn filters() -> impl Strategy<Value = Filters> {
     (
         edits(),
         edits(),
-        prop::option::weighted(0.2, redirect),
-        prop::option::of(rewrite),
-        prop::collection::vec(mirror, 0..6),
-        prop::option::weighted(0.3, cors()),
+        prop::option::weighted(0.2, redirect).boxed(),
+        prop::option::of(rewrite).boxed(),
+        prop::collection::vec(mirror, 0..6).boxed(),
+        prop::option::weighted(0.3, cors()).boxed(),
     )
         .prop_map(
             |(request_headers, response_headers, redirect, rewrite, mirrors, cors)| Filters {
@@ -121,9 +131,10 @@ fn filters() -> impl Strategy<Value = Filters> {
                 cors,
             },
         )
+        .boxed()
 }
 
-fn rules() -> impl Strategy<Value = Rule> {
+fn rules() -> BoxedStrategy<Rule> {
     let forwarding = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(strip_path, preserve_host, path_v1)| Forwarding {
             strip_path,
@@ -169,9 +180,10 @@ fn rules() -> impl Strategy<Value = Rule> {
                 rule
             },
         )
+        .boxed()
 }
 
-fn settings() -> impl Strategy<Value = ServiceSettings> {
+fn settings() -> BoxedStrategy<ServiceSettings> {
     use UpstreamProtocol::{Grpc, Grpcs, H2c, Http, Https};
     let protocol = prop::sample::select(vec![Http, Https, Grpc, Grpcs, H2c]);
     (
@@ -191,29 +203,32 @@ fn settings() -> impl Strategy<Value = ServiceSettings> {
                 ..ServiceSettings::default()
             },
         )
+        .boxed()
 }
 
-fn asks() -> impl Strategy<Value = Ask> {
+fn asks() -> BoxedStrategy<Ask> {
     let origin = prop::option::of(prop::sample::select(vec!["https://a.test", "null", "x"]));
     let target = prop_oneof![
         PATH.prop_map(String::into_bytes),
         prop::collection::vec(any::<u8>(), 0..12).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
     ];
-    (target, origin, any::<bool>(), any::<bool>()).prop_map(|(target, origin, tls, options)| {
-        let mut headers = Vec::new();
-        if let Some(origin) = origin {
-            headers.push(("origin", origin.to_owned()));
-            headers.push(("access-control-request-method", "PUT".to_owned()));
-        }
-        Ask {
-            method: if options { "OPTIONS" } else { "GET" },
-            host: b"a.test".to_vec(),
-            target,
-            tls,
-            listener: Some(80),
-            headers,
-        }
-    })
+    (target, origin, any::<bool>(), any::<bool>())
+        .prop_map(|(target, origin, tls, options)| {
+            let mut headers = Vec::new();
+            if let Some(origin) = origin {
+                headers.push(("origin", origin.to_owned()));
+                headers.push(("access-control-request-method", "PUT".to_owned()));
+            }
+            Ask {
+                method: if options { "OPTIONS" } else { "GET" },
+                host: b"a.test".to_vec(),
+                target,
+                tls,
+                listener: Some(80),
+                headers,
+            }
+        })
+        .boxed()
 }
 
 fn is_origin_form(uri: &[u8]) -> bool {

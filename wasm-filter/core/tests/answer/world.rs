@@ -111,11 +111,11 @@ impl World {
             Answer::Proxy => {
                 let plan = OwnedPlan::decode(&scratch.plan).expect("a plan");
                 let response = scratch.response.iter().map(edit).collect();
-                assert_eq!(scratch.headers, []);
+                assert!(scratch.headers.is_empty());
                 Seen::Proxy(Box::new(plan), response)
             }
             Answer::Reply(reply) => {
-                assert_eq!(scratch.plan, [], "no plan beside a reply");
+                assert!(scratch.plan.is_empty(), "no plan beside a reply");
                 let headers = scratch.headers.iter();
                 let headers = headers.map(|(name, value)| format!("{name}: {value}"));
                 Seen::Reply(reply.status(), headers.collect())
