@@ -12,8 +12,6 @@ use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 
-use silverback_core::explain::explain_json;
-use silverback_core::table::dump::dump_json;
 use silverback_core::translate::{Applied, Options, Translator};
 
 /// A table made of manifests.
@@ -86,12 +84,14 @@ impl Offline {
 
     /// What the table does with a request, both as JSON.
     pub fn explain(&self, request: &str) -> Result<String, OfflineError> {
-        explain_json(self.translator.table(), request).map_err(OfflineError::Core)
+        self.translator
+            .explain_json(request)
+            .map_err(OfflineError::Core)
     }
 
     /// The table as JSON.
     pub fn dump(&self) -> Result<String, OfflineError> {
-        dump_json(self.translator.table()).map_err(OfflineError::Core)
+        self.translator.dump_json().map_err(OfflineError::Core)
     }
 
     /// The worst that is wrong.

@@ -12,10 +12,8 @@
 
 use core::cell::RefCell;
 
-use silverback_core::explain::explain_json;
 use silverback_core::object::ObjectKey as CoreKey;
 use silverback_core::problem::{Problem, Severity};
-use silverback_core::table::dump::dump_json;
 use silverback_core::table::segment::FORMAT;
 use silverback_core::translate::{self, Options, Translator};
 
@@ -112,6 +110,14 @@ impl Guest for Component {
                     status_json,
                 })
                 .collect(),
+            entities: changes
+                .entities
+                .into_iter()
+                .map(|(id, json)| wit::Entity {
+                    id: id.into(),
+                    json,
+                })
+                .collect(),
             more: changes.more,
         }
     }
@@ -121,12 +127,12 @@ impl Guest for Component {
     }
 
     fn explain(request_json: String) -> Result<String, String> {
-        with(|translator| explain_json(translator.table(), &request_json))
+        with(|translator| translator.explain_json(&request_json))
     }
 
     fn dump() -> String {
         with(|translator| {
-            dump_json(translator.table()).unwrap_or_else(|error| {
+            translator.dump_json().unwrap_or_else(|error| {
                 serde_json::json!({ "schemaVersion": 1, "error": error }).to_string()
             })
         })

@@ -31,6 +31,8 @@ pub struct Changes {
     pub problems: BTreeMap<ObjectKey, Vec<Problem>>,
     /// The status of each of these objects as JSON; empty if the object is gone.
     pub statuses: BTreeMap<ObjectKey, String>,
+    /// Certificates, plugin sets and names to resolve as JSON by id; empty if it is gone.
+    pub entities: BTreeMap<String, String>,
 }
 
 /// What the other side has.
@@ -41,6 +43,7 @@ pub(super) struct Outlet {
     /// What the guest says of its objects.
     problems: BTreeMap<ObjectKey, Vec<Problem>>,
     statuses: BTreeMap<ObjectKey, String>,
+    entities: BTreeMap<String, String>,
     /// The next taking is from an instance that gives everything.
     whole: bool,
 }
@@ -73,9 +76,11 @@ impl Outlet {
         let mut changes = Changes::default();
         let mut gone: BTreeSet<ObjectKey> = BTreeSet::new();
         let mut stale: BTreeSet<ObjectKey> = BTreeSet::new();
+        let mut unnamed: BTreeSet<String> = BTreeSet::new();
         if std::mem::take(&mut self.whole) {
             gone.extend(self.problems.keys().cloned());
             stale.extend(self.statuses.keys().cloned());
+            unnamed.extend(self.entities.keys().cloned());
         }
         for piece in pieces {
             for segment in piece.segments {
@@ -105,12 +110,19 @@ impl Outlet {
                 stale.remove(&key);
                 self.status_of(key, of.status_json, &mut changes);
             }
+            for entity in piece.entities {
+                unnamed.remove(&entity.id);
+                self.entity(entity.id, entity.json, &mut changes);
+            }
         }
         for key in gone {
             self.problems_of(key, Vec::new(), &mut changes);
         }
         for key in stale {
             self.status_of(key, String::new(), &mut changes);
+        }
+        for id in unnamed {
+            self.entity(id, String::new(), &mut changes);
         }
         changes
     }
@@ -143,6 +155,19 @@ impl Outlet {
             self.statuses.insert(key.clone(), status.clone());
         }
         changes.statuses.insert(key, status);
+    }
+
+    fn entity(&mut self, id: String, json: String, changes: &mut Changes) {
+        let old = self.entities.get(&id).map_or("", String::as_str);
+        if old == json {
+            return;
+        }
+        if json.is_empty() {
+            self.entities.remove(&id);
+        } else {
+            self.entities.insert(id.clone(), json.clone());
+        }
+        changes.entities.insert(id, json);
     }
 }
 
@@ -183,6 +208,7 @@ mod tests {
                 })
                 .collect(),
             statuses: Vec::new(),
+            entities: Vec::new(),
             more,
         }
     }

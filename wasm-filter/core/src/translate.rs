@@ -31,6 +31,7 @@ mod commit;
 mod compiled;
 mod conflicts;
 mod deps;
+mod describe;
 mod endpoints;
 mod entities;
 mod gateway;

@@ -1,7 +1,6 @@
 //! `explain` says what the table does with a request, and why the others lost.
 
 use serde_json::{Value, json};
-use silverback_core::explain::explain_json;
 use silverback_core::translate::{Options, Translator};
 
 fn translator() -> Translator {
@@ -45,7 +44,9 @@ fn translator() -> Translator {
 }
 
 fn ask(request: &Value) -> Value {
-    let answer = explain_json(translator().table(), &request.to_string()).expect("an answer");
+    let answer = translator()
+        .explain_json(&request.to_string())
+        .expect("an answer");
     serde_json::from_str(&answer).expect("JSON")
 }
 
@@ -204,7 +205,76 @@ fn what_is_no_question_is_refused_in_words() {
         ("another type", r#"{"path":1}"#),
         ("an unknown scheme", r#"{"scheme":"ftp"}"#),
     ] {
-        let error = explain_json(translator().table(), request).expect_err(name);
+        let error = translator().explain_json(request).expect_err(name);
         assert!(!error.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn what_a_request_does_not_reach_is_told_with_the_reason() {
+    let mut translator = Translator::new(Options::default());
+    let route = |name: &str, spec: Value| {
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+               "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+    };
+    let gateway = |name: &str, class: &str, port: u16, from: &str| {
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+               "metadata": {"name": name, "namespace": "infra"}, "spec": {"gatewayClassName": class,
+               "listeners": [{"name": "http", "port": port, "protocol": "HTTP",
+                              "allowedRoutes": {"namespaces": {"from": from}}}]}})
+    };
+    let class = |name: &str, controller: &str| {
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
+               "metadata": {"name": name}, "spec": {"controllerName": controller}})
+    };
+    let parent = |name: &str| json!([{"name": name, "namespace": "infra"}]);
+    for object in [
+        class("ours", "silverback.rs/gateway-controller"),
+        class("theirs", "example.com/other"),
+        gateway("open", "ours", 80, "All"),
+        gateway("closed", "ours", 80, "Same"),
+        gateway("high", "ours", 8080, "All"),
+        gateway("other", "theirs", 80, "All"),
+        route(
+            "closed",
+            json!({"parentRefs": parent("closed"), "hostnames": ["a.example"]}),
+        ),
+        route(
+            "high",
+            json!({"parentRefs": parent("high"), "hostnames": ["a.example"]}),
+        ),
+        route(
+            "other",
+            json!({"parentRefs": parent("other"), "hostnames": ["a.example"]}),
+        ),
+        route(
+            "elsewhere",
+            json!({"parentRefs": parent("open"), "hostnames": ["b.example"]}),
+        ),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+               "metadata": {"name": "nginx", "namespace": "shop"}, "spec": {"ingressClassName": "nginx",
+               "rules": [{"host": "*.example", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+               "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}}),
+    ] {
+        translator.apply(object.to_string().as_bytes());
+    }
+    translator.commit();
+    let answer = translator.explain_json(r#"{"host": "a.example", "path": "/x"}"#);
+    let trace: Value = serde_json::from_str(&answer.expect("an answer")).expect("JSON");
+    let mut lost: Vec<_> = trace["candidates"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|candidate| {
+            let part = |at: &str| candidate.pointer(at).and_then(Value::as_str).unwrap_or("-");
+            format!(
+                "{} {}: {}",
+                part("/route/name"),
+                part("/lost/code"),
+                part("/lost/detail")
+            )
+        })
+        .collect();
+    lost.sort();
+    insta::assert_snapshot!(lost.join("\n"));
 }

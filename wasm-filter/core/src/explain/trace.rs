@@ -241,7 +241,7 @@ impl Question {
     ///
     /// # Errors
     /// A sentence, for a scheme that is neither http nor https.
-    pub(super) fn tls(&self) -> Result<bool, String> {
+    pub(crate) fn tls(&self) -> Result<bool, String> {
         match self.scheme.as_deref() {
             None | Some("http") => Ok(false),
             Some("https") => Ok(true),
@@ -250,7 +250,7 @@ impl Question {
     }
 
     /// The listener's port that it asks at.
-    pub(super) fn listener_port(&self, tls: bool) -> u16 {
+    pub(crate) fn listener_port(&self, tls: bool) -> u16 {
         let authority = self.host.as_deref().unwrap_or_default();
         let in_host = authority
             .rsplit_once(':')

@@ -43,6 +43,9 @@ pub struct Dump {
     pub hosts: Vec<HostDump>,
     /// By namespace, name and port.
     pub services: Vec<ServiceDump>,
+    /// What Kong must be given beside the table, by id: plugin sets, certificates, names to resolve.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<serde_json::Value>,
 }
 
 /// A segment.
@@ -120,6 +123,7 @@ pub fn dump(table: &TableBuilder) -> Result<Dump, Unreadable> {
         listeners: Vec::new(),
         hosts: Vec::new(),
         services: Vec::new(),
+        entities: Vec::new(),
     };
     let mut scopes = BTreeMap::from([
         (INGRESS, "ingress".to_owned()),
@@ -174,15 +178,6 @@ pub fn dump(table: &TableBuilder) -> Result<Dump, Unreadable> {
     dump.hosts
         .sort_by(|a, b| (&a.scope, &a.host).cmp(&(&b.scope, &b.host)));
     Ok(dump)
-}
-
-/// Writes down a committed table as JSON.
-///
-/// # Errors
-/// A sentence; a bug.
-pub fn dump_json(table: &TableBuilder) -> Result<String, String> {
-    let dump = dump(table).map_err(|_| "the table cannot be read".to_owned())?;
-    serde_json::to_string(&dump).map_err(|error| error.to_string())
 }
 
 fn service(key: &[u8], payload: &[u8]) -> Result<ServiceDump, Broken> {
