@@ -15,22 +15,34 @@
 mod access;
 mod attempt;
 mod body;
+mod certificates;
+mod client_auth;
+mod client_body;
+mod client_io;
+mod connection;
 mod dial;
 mod echo;
 mod errors;
 mod filter;
+mod handshake;
 mod headers;
+mod host_pattern;
 mod limits;
 mod listener;
 mod mirror;
+mod misdirected;
 mod outgoing;
 mod plan_exec;
 mod pool;
+mod preface;
 mod request;
 mod server;
 mod server_io;
 mod stats;
+mod streams;
+mod tls;
 mod transaction;
+mod upgrade;
 mod upstream_tls;
 mod upstream_verify;
 mod worker;
@@ -47,8 +59,12 @@ use silverback_emulator::{Filter, SharedStore, StartError, StoreOptions, WorkerO
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use access::{AccessEvent, AccessHook, Answer};
+pub use certificates::{
+    CertificateError, CertificateErrors, Certificates, ClientAuth, ClientAuthMode, KeyPair,
+};
 pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
-pub use limits::Limits;
+pub use host_pattern::HostPattern;
+pub use limits::{Http2Limits, Limits};
 pub use listener::{ListenError, ListenErrors, ListenerSpec, Listening};
 pub use stats::Stats;
 pub use upstream_tls::{ClientIdentity, UpstreamName, UpstreamTlsErrors, UpstreamTlsPolicy};
@@ -57,6 +73,7 @@ use dial::Dialer;
 use filter::FilterHost;
 use listener::Bound;
 use stats::Counters;
+use tls::TlsStore;
 use upstream_tls::UpstreamTlsStore;
 use worker::{Command, Setup};
 
@@ -89,6 +106,7 @@ pub struct Gateway {
     workers: Vec<Worker>,
     sockets: Mutex<Sockets>,
     echo: Arc<ArcSwap<EchoRegistry>>,
+    tls: Arc<TlsStore>,
     upstream_tls: Arc<UpstreamTlsStore>,
 }
 
@@ -166,6 +184,7 @@ impl Gateway {
             count => count,
         };
         let echo = Arc::new(ArcSwap::from_pointee(EchoRegistry::new()));
+        let (tls, limits) = (Arc::<TlsStore>::default(), Arc::new(options.limits));
         let upstream_tls = Arc::<UpstreamTlsStore>::default();
         let mut workers = Vec::with_capacity(count);
         for worker in 0..count {
@@ -178,9 +197,10 @@ impl Gateway {
             let setup = Setup {
                 index: worker,
                 filter,
+                limits: Arc::clone(&limits),
+                tls: Arc::clone(&tls),
                 dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls)),
                 ignore_plugins: options.ignore_plugins,
-                limits: options.limits.clone(),
                 counters: Arc::clone(&counters),
                 on_access: options.on_access.clone(),
             };
@@ -203,6 +223,7 @@ impl Gateway {
             workers,
             sockets: Mutex::default(),
             echo,
+            tls,
             upstream_tls,
         })
     }
@@ -258,9 +279,9 @@ impl Gateway {
         for worker in &self.workers {
             match new.socket.try_clone() {
                 Ok(socket) => {
-                    let _ = worker
-                        .commands
-                        .send(Command::Listen(new.id, new.spec, socket));
+                    let open = Arc::clone(&new.open);
+                    let listen = Command::Listen(new.id, new.spec, socket, open);
+                    let _ = worker.commands.send(listen);
                 }
                 Err(source) => {
                     let addr = new.spec.bind;
@@ -290,6 +311,21 @@ impl Gateway {
             addr: bound.addr,
         };
         sockets.bound.iter().map(listening).collect()
+    }
+
+    /// Gives the TLS listeners of a proxy port these certificates and no others, from the next
+    /// handshake on; connections that are open stay. A port may get them before it has a
+    /// listener.
+    ///
+    /// # Errors
+    /// What cannot be used. The hosts concerned have no handshake, as one without a certificate;
+    /// everything else is in effect.
+    pub fn set_certificates(
+        &self,
+        proxy_port: u16,
+        certificates: &Certificates,
+    ) -> Result<(), CertificateErrors> {
+        self.tls.set(proxy_port, certificates)
     }
 
     /// Puts another filter in place in every worker, each between two of its requests. A worker

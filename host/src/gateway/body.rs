@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::access::Answer;
+use super::limits::Limits;
 use super::mirror::{self, Copies};
 use super::pool::Connection;
 use super::transaction::Transaction;
@@ -25,6 +26,8 @@ pub(super) enum BodyError {
     Client(hyper::Error),
     #[error("the client sent no more of the request body in time")]
     ClientTimeout,
+    #[error("the client's request body is larger than the limit")]
+    TooLarge,
     #[error("another try has taken the request body over")]
     Superseded,
     #[error("the upstream's response body: {0}")]
@@ -51,6 +54,8 @@ pub(super) struct RequestBody {
     turn: Cell<u32>,
     progress: Cell<Progress>,
     failed: Cell<bool>,
+    /// Bytes that the client may still send.
+    left: Cell<u64>,
     limit: usize,
     hint: SizeHint,
     pause: Duration,
@@ -101,7 +106,7 @@ pub(super) enum UpstreamBody {
 
 impl RequestBody {
     /// `None` if there is no body.
-    pub(super) fn new(incoming: Incoming, limit: usize, pause: Duration) -> Option<Rc<Self>> {
+    pub(super) fn new(incoming: Incoming, limits: &Limits) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -119,8 +124,12 @@ impl RequestBody {
             turn: Cell::new(0),
             progress: Cell::new(Progress::Client),
             failed: Cell::new(false),
-            limit,
-            pause,
+            left: Cell::new(match limits.max_body_bytes {
+                0 => u64::MAX,
+                max => max,
+            }),
+            limit: limits.replay_bytes,
+            pause: limits.body_read_timeout,
             reader: Cell::new(None),
             tap: RefCell::new(None),
         }))
@@ -191,6 +200,11 @@ impl RequestBody {
         self.failed.get()
     }
 
+    /// Whether it ended because it was too large.
+    pub(super) fn too_large(&self) -> bool {
+        self.failed.get() && self.left.get() == 0
+    }
+
     pub(super) fn progress(&self) -> Progress {
         self.progress.get()
     }
@@ -236,6 +250,15 @@ impl RequestBody {
         match Pin::new(&mut state.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 state.pause = None;
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.get().checked_sub(length) {
+                    Some(left) => self.left.set(left),
+                    None => {
+                        self.left.set(0);
+                        self.failed.set(true);
+                        return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                    }
+                }
                 if let Some(data) = frame.data_ref() {
                     self.note_copy(data);
                 }

@@ -1,8 +1,8 @@
 //! Responses that the gateway makes itself, in Kong's style.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
@@ -23,7 +23,8 @@ pub(super) struct Refusal {
 pub(super) struct RequestIds {
     seed: u64,
     worker: u64,
-    next: Cell<u64>,
+    /// Only its worker counts.
+    next: AtomicU64,
 }
 
 impl Refusal {
@@ -80,13 +81,13 @@ impl RequestIds {
             // Randomly keyed by the system.
             seed: RandomState::new().hash_one(std::process::id()),
             worker: worker as u64,
-            next: Cell::new(0),
+            next: AtomicU64::new(0),
         }
     }
 
     fn write_next(&self, out: &mut String) {
-        let n = self.next.get();
-        self.next.set(n.wrapping_add(1));
+        let n = self.next.load(Ordering::Relaxed);
+        self.next.store(n.wrapping_add(1), Ordering::Relaxed);
         let low = (self.worker << 48) | (n & 0xffff_ffff_ffff);
         // Writing to a String cannot fail.
         let _ = write!(out, "{:016x}{low:016x}", self.seed);

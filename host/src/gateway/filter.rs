@@ -41,6 +41,8 @@ pub(super) enum Decision {
 pub(super) struct Origin<'a> {
     pub(super) tls: bool,
     pub(super) port: u16,
+    /// The host that the client named in the TLS handshake.
+    pub(super) sni: &'a [u8],
     pub(super) source: &'a [u8],
 }
 
@@ -193,7 +195,7 @@ pub(super) fn exchange(parts: &Parts, origin: &Origin<'_>) -> Option<Exchange> {
         host: host.map_or(b"", |host| host.as_bytes()),
         path: path.as_bytes(),
         method,
-        sni: b"",
+        sni: origin.sni,
         source: origin.source,
     };
     let mut message = Vec::with_capacity(16 + info.host.len() + path.len() + method.len() + 48);

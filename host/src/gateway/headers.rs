@@ -8,7 +8,7 @@ use http::header::{
     CONNECTION, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -19,8 +19,10 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// Our name in Via.
+/// Our name in Via, after the version that the message was received with (RFC 9110 7.6.3).
 const VIA_SELF: HeaderValue = HeaderValue::from_static("1.1 silverback");
+const VIA_SELF_10: HeaderValue = HeaderValue::from_static("1.0 silverback");
+const VIA_SELF_2: HeaderValue = HeaderValue::from_static("2 silverback");
 
 /// Header values that are the same for every request of a client connection.
 #[derive(Debug)]
@@ -46,9 +48,9 @@ impl Forwarded {
 
     /// Sets what Kong sets on a request (Kong facts 2). The client is not trusted: only its
     /// X-Forwarded-For is kept, with its own address behind it.
-    pub(super) fn apply(&self, headers: &mut HeaderMap, path: &str) {
+    pub(super) fn apply(&self, headers: &mut HeaderMap, version: Version, path: &str) {
         append(headers, X_FORWARDED_FOR, &self.ip);
-        append(headers, VIA, &VIA_SELF);
+        via(headers, version);
         headers.insert(X_FORWARDED_PROTO, self.proto.clone());
         match headers.get(HOST).map(host_without_port) {
             Some(host) => headers.insert(X_FORWARDED_HOST, host),
@@ -64,9 +66,14 @@ impl Forwarded {
     }
 }
 
-/// Adds our Via to a response.
-pub(super) fn via(headers: &mut HeaderMap) {
-    append(headers, VIA, &VIA_SELF);
+/// Adds our Via to a message that came in this version.
+pub(super) fn via(headers: &mut HeaderMap, version: Version) {
+    let own = match version {
+        Version::HTTP_10 => &VIA_SELF_10,
+        Version::HTTP_2 => &VIA_SELF_2,
+        _ => &VIA_SELF,
+    };
+    append(headers, VIA, own);
 }
 
 /// Removes what must not leave its connection (RFC 9110 7.6.1). `Trailer` stays: hyper sends
@@ -222,7 +229,7 @@ mod tests {
             ("x-real-ip", "9.9.9.9"),
         ]);
         let source = IpAddr::from([10, 0, 0, 7]);
-        Forwarded::new(source, 8000, false).apply(&mut headers, "/a?b=c");
+        Forwarded::new(source, 8000, false).apply(&mut headers, Version::HTTP_2, "/a?b=c");
         let expected = map(&[
             ("host", "Shop.Example:8000"),
             ("x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.0.0.7"),
@@ -231,7 +238,7 @@ mod tests {
             ("x-forwarded-port", "8000"),
             ("x-forwarded-path", "/a"),
             ("x-real-ip", "10.0.0.7"),
-            ("via", "1.1 silverback"),
+            ("via", "2 silverback"),
         ]);
         assert_eq!(headers, expected);
     }

@@ -17,6 +17,16 @@ pub struct Limits {
     pub header_read_timeout: Duration,
     /// How long a client may pause within a request body.
     pub body_read_timeout: Duration,
+    /// Bytes of a request body; more is answered with 413. 0 = no limit.
+    pub max_body_bytes: u64,
+    /// How long a client may take nothing of what is sent to it.
+    pub write_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Client connections of one listener, over all workers; more are closed at once. 0 = no limit.
+    pub max_connections: usize,
+    /// Limits of HTTP/2 connections from clients.
+    pub http2: Http2Limits,
     /// Bytes of a request body that are kept, so that it can be sent a second time.
     pub replay_bytes: usize,
     /// Bytes of a request body that are read when the filter asks for the body before it decides.
@@ -27,6 +37,46 @@ pub struct Limits {
     pub pool_idle_timeout: Duration,
 }
 
+/// Limits of one HTTP/2 connection from a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// Requests at a time.
+    pub max_concurrent_streams: u32,
+    /// Bytes of a request body that a client may send ahead, and of all bodies of the connection.
+    pub stream_window: u32,
+    /// See `stream_window`.
+    pub connection_window: u32,
+    /// Bytes of a response that wait for the client, for each request.
+    pub send_buffer: usize,
+    /// How long a connection may be without a request.
+    pub idle_timeout: Duration,
+    /// How often a client that sends nothing is asked whether it is still there, and how long it
+    /// may take to say so.
+    pub ping_interval: Duration,
+    /// See `ping_interval`.
+    pub ping_timeout: Duration,
+    /// Requests that a client may take back within a second; with more, and more than half of
+    /// all, the connection is cut ("rapid reset", CVE-2023-44487).
+    pub max_resets: u64,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            // nginx: http2_max_concurrent_streams.
+            max_concurrent_streams: 128,
+            stream_window: 256 * 1024,
+            connection_window: 1024 * 1024,
+            send_buffer: 256 * 1024,
+            // nginx: keepalive_timeout.
+            idle_timeout: Duration::from_secs(60),
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(20),
+            max_resets: 250,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -35,6 +85,13 @@ impl Default for Limits {
             max_uri_bytes: 16 * 1024,
             header_read_timeout: Duration::from_secs(60),
             body_read_timeout: Duration::from_secs(60),
+            // Kong: nginx_http_client_max_body_size = 0.
+            max_body_bytes: 0,
+            write_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
+            // Kong: worker_connections, at most 16,384.
+            max_connections: 16 * 1024,
+            http2: Http2Limits::default(),
             replay_bytes: 64 * 1024,
             max_buffered_body: 8 * 1024 * 1024,
             // Kong: upstream_keepalive_pool_size, upstream_keepalive_idle_timeout.

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -20,7 +22,10 @@ pub struct ListenerSpec {
     pub bind: SocketAddr,
     /// The port that the filter is told: the data plane's own, by which it finds the listener.
     pub proxy_port: u16,
-    /// Connections are TLS. Not supported yet: such a listener is an error.
+    /// Connections are TLS, with the certificates that [`Gateway::set_certificates`] gave to
+    /// the proxy port.
+    ///
+    /// [`Gateway::set_certificates`]: super::Gateway::set_certificates
     pub tls: bool,
 }
 
@@ -54,6 +59,8 @@ pub(super) struct Bound {
     pub(super) spec: ListenerSpec,
     pub(super) addr: SocketAddr,
     pub(super) socket: TcpListener,
+    /// How many connections it has.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 impl ListenerSpec {
@@ -64,6 +71,15 @@ impl ListenerSpec {
             bind,
             proxy_port: bind.port(),
             tls: false,
+        }
+    }
+
+    /// A TLS listener whose port the filter knows as the one that is bound.
+    #[must_use]
+    pub fn https(bind: SocketAddr) -> Self {
+        Self {
+            tls: true,
+            ..Self::http(bind)
         }
     }
 
@@ -100,13 +116,6 @@ impl Bound {
             addr: spec.bind,
             source,
         };
-        if spec.tls {
-            let unsupported = io::Error::new(
-                io::ErrorKind::Unsupported,
-                "TLS listeners are not supported yet",
-            );
-            return Err(error(unsupported));
-        }
         let socket = bind(spec.bind).map_err(error)?;
         let addr = socket.local_addr().map_err(error)?;
         Ok(Self {
@@ -114,6 +123,7 @@ impl Bound {
             spec,
             addr,
             socket,
+            open: Arc::default(),
         })
     }
 
@@ -127,6 +137,7 @@ impl Bound {
             spec,
             addr,
             socket,
+            open: Arc::clone(&self.open),
         })
     }
 }

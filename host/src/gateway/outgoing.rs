@@ -13,11 +13,14 @@ use super::filter;
 use super::headers::{self, Forwarded};
 use super::pool::{Key, TlsKey};
 use super::transaction::Transaction;
+use super::upgrade;
 use super::upstream_tls::NO_POLICY;
 
 /// What a request is made of, for each try anew.
 pub(super) struct Outgoing<'a> {
     pub(super) method: Method,
+    /// The client's version of HTTP.
+    pub(super) version: Version,
     /// The client's target.
     pub(super) target: Uri,
     /// The client's headers while they are as the filter left them and no try has used them;
@@ -25,6 +28,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) headers: Option<HeaderMap>,
     pub(super) body: Option<Rc<RequestBody>>,
     pub(super) forwarded: &'a Forwarded,
+    /// The protocols that the client wants to change to.
+    pub(super) upgrade: Option<HeaderValue>,
 }
 
 /// What a plan makes of a request, checked once for all tries and mirrors.
@@ -93,7 +98,7 @@ impl Template {
         self.edit(&mut headers);
         // X-Forwarded-Host is the client's Host, not the plan's.
         let path = out.target.path_and_query().map_or("", |path| path.as_str());
-        out.forwarded.apply(&mut headers, path);
+        out.forwarded.apply(&mut headers, out.version, path);
         let host = match &self.host {
             Some(host) => Some(host.clone()),
             // HTTP/1.0 without Host: HTTP/1.1 needs one.
@@ -119,6 +124,9 @@ impl Template {
         if !peer.key.http2 && out.body.as_ref().is_some_and(|body| body.is_chunked()) {
             // Without the header hyper takes a GET for one without a body, and drops it.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let Some(protocols) = out.upgrade.as_ref().filter(|_| !peer.key.http2) {
+            upgrade::ask(&mut headers, protocols);
         }
         let body = match &out.body {
             Some(body) => body.start(),

@@ -15,6 +15,7 @@ use super::attempt::{self, NoAnswer, Patience};
 use super::errors::Refusal;
 use super::mirror;
 use super::outgoing::{Peer, Template};
+use super::request::TOO_LARGE;
 use super::transaction::Transaction;
 
 pub(super) use super::attempt::Answered;
@@ -122,8 +123,12 @@ pub(super) async fn execute(
             Err(NoAnswer::Failed(failure)) => Some(failure),
         };
         if let Some(failure) = failure {
-            if out.body.as_ref().is_some_and(|body| body.failed()) {
-                return Err(BAD_BODY);
+            if let Some(body) = out.body.as_ref().filter(|body| body.failed()) {
+                return Err(if body.too_large() {
+                    TOO_LARGE
+                } else {
+                    BAD_BODY
+                });
             }
             let again = replayable && (!failure.sent || out.method.is_idempotent());
             if failure.stale && again {

@@ -1,9 +1,10 @@
 //! Requests are checked before the filter sees them: what HTTP leaves no choice about is decided
 //! here, in one place.
 
-use http::header::HOST;
+use bytes::{BufMut, BytesMut};
+use http::header::{CONTENT_LENGTH, COOKIE, Entry, HOST};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::errors::Refusal;
 use super::limits::Limits;
@@ -19,21 +20,31 @@ const NO_PATH: Refusal = Refusal::new(
     "the request target must be a path or an absolute URI",
 );
 const URI_TOO_LONG: Refusal = Refusal::closing(StatusCode::URI_TOO_LONG, "URI too long");
-const NO_HOST: Refusal = Refusal::closing(
-    StatusCode::BAD_REQUEST,
-    "an HTTP/1.1 request needs a Host header",
-);
+const NO_HOST: Refusal = Refusal::closing(StatusCode::BAD_REQUEST, "a request needs a Host header");
 const SEVERAL_HOSTS: Refusal = Refusal::closing(
     StatusCode::BAD_REQUEST,
     "a request has at most one Host header",
 );
 const BAD_HOST: Refusal = Refusal::closing(StatusCode::BAD_REQUEST, "invalid Host");
+const OTHER_HOST: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "Host is not the same as :authority",
+);
+const TOO_MANY_HEADERS: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "too many request headers",
+);
+pub(super) const TOO_LARGE: Refusal = Refusal::closing(
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "the request body is too large",
+);
 
 /// Checks a request, and makes its Host header the host that it asks for: that of an absolute
 /// target wins over the header (RFC 9112 3.2.2).
 ///
 /// Framing (Content-Length, Transfer-Encoding, chunks), obsolete line folding, NUL and the size of
-/// the headers are hyper's to refuse; it has done so by now.
+/// the headers are hyper's to refuse; it has done so by now. So are, in HTTP/2, the headers that it
+/// does not have (Transfer-Encoding, Connection).
 pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if parts.method == Method::CONNECT {
         return Err(NOT_ALLOWED);
@@ -56,7 +67,9 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if hosts.next().is_some() {
         return Err(SEVERAL_HOSTS);
     }
-    if host.is_none() && parts.version >= Version::HTTP_11 {
+    // HTTP/2 has :authority in its place; in HTTP/1.1 an absolute target does not replace it.
+    let named = parts.version == Version::HTTP_2 && uri.authority().is_some();
+    if host.is_none() && !named && parts.version >= Version::HTTP_11 {
         return Err(NO_HOST);
     }
     if host.is_some_and(|host| !is_host(host.as_bytes())) {
@@ -66,10 +79,59 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
         if !is_host(authority.as_bytes()) {
             return Err(BAD_HOST);
         }
+        // RFC 9113 8.3.1: a request whose Host "identifies an entity that differs from the entity
+        // in the :authority" is malformed. In HTTP/1.1 the target wins.
+        let differs =
+            |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+        if parts.version == Version::HTTP_2 && host.is_some_and(differs) {
+            return Err(OTHER_HOST);
+        }
         let host = HeaderValue::from_str(authority).map_err(|_| BAD_HOST)?;
         parts.headers.insert(HOST, host);
     }
+    if parts.version == Version::HTTP_2 {
+        // hyper counts them in HTTP/1 only.
+        if parts.headers.len() > limits.max_headers {
+            return Err(TOO_MANY_HEADERS);
+        }
+        join_cookies(&mut parts.headers);
+    }
     Ok(())
+}
+
+/// Refuses a body that says itself that it is too large; others are measured as they come.
+pub(super) fn check_length(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
+    let length = parts.headers.get(CONTENT_LENGTH);
+    // One that is no number was refused before.
+    let length: u64 = length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    if limits.max_body_bytes != 0 && length > limits.max_body_bytes {
+        return Err(TOO_LARGE);
+    }
+    Ok(())
+}
+
+/// RFC 9113 8.2.3: the pieces of a Cookie header "MUST be concatenated into a single octet
+/// string using the two-octet delimiter of 0x3b, 0x20" before they leave HTTP/2.
+fn join_cookies(headers: &mut HeaderMap) {
+    let Entry::Occupied(mut cookies) = headers.entry(COOKIE) else {
+        return;
+    };
+    if cookies.iter().nth(1).is_none() {
+        return;
+    }
+    let mut all = BytesMut::new();
+    for cookie in cookies.iter() {
+        if !all.is_empty() {
+            all.put_slice(b"; ");
+        }
+        all.put_slice(cookie.as_bytes());
+    }
+    // Only bytes of valid values: it cannot fail.
+    if let Ok(all) = HeaderValue::from_maybe_shared(all.freeze()) {
+        cookies.insert(all);
+    }
 }
 
 /// What nginx takes as a host, without `@`: names only need to be harmless here, whether one is
@@ -115,6 +177,56 @@ mod tests {
             (Request::connect("a:80").header(HOST, "a"), Err(405)),
         ] {
             assert_eq!(checked(request.body(()).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn in_http2_host_and_authority_are_the_same() {
+        let get = || Request::get("https://a.example/x").version(Version::HTTP_2);
+        for (request, expected) in [
+            (get(), Ok("a.example".to_owned())),
+            (get().header(HOST, "A.example"), Ok("a.example".to_owned())),
+            (get().header(HOST, "b.example"), Err(400)),
+            (get().header(HOST, "a.example:443"), Err(400)),
+            (Request::get("/").version(Version::HTTP_2), Err(400)),
+        ] {
+            assert_eq!(checked(request.body(()).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn in_http2_the_pieces_of_a_cookie_are_joined_and_headers_counted() {
+        let mut request = Request::get("https://a/").version(Version::HTTP_2);
+        for cookie in ["a=1", "b=2; c=3", "d=4"] {
+            request = request.header(COOKIE, cookie);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        check(&mut parts, &Limits::default()).unwrap();
+        let cookies: Vec<_> = parts.headers.get_all(COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3; d=4"]);
+
+        let few = Limits {
+            max_headers: 0,
+            ..Limits::default()
+        };
+        let refused = check(&mut parts, &few).unwrap_err();
+        assert_eq!(refused.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+
+    #[test]
+    fn a_length_above_the_limit_is_413() {
+        for (max, length, expected) in [
+            (0, "99999999999999999", true),
+            (10, "10", true),
+            (10, "11", false),
+        ] {
+            let request = Request::post("/").header(CONTENT_LENGTH, length);
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let limits = Limits {
+                max_body_bytes: max,
+                ..Limits::default()
+            };
+            assert_eq!(check_length(&parts, &limits).is_ok(), expected, "{length}");
         }
     }
 

@@ -1,30 +1,28 @@
 //! The side of the client: accepting, and one request from its headers to its response.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::access::{AccessEvent, Answer};
 use super::body::{Relay, RequestBody, ResponseBody};
+use super::connection::{self, Builders, Client, Open};
 use super::errors::Refusal;
 use super::filter::{self, Decision, Origin};
-use super::headers::{self, Forwarded};
+use super::headers;
 use super::listener::ListenerSpec;
+use super::misdirected::misdirected;
 use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN, Outgoing};
 use super::request;
-use super::server_io::ServerIo;
 use super::transaction::Transaction;
+use super::upgrade::{self, Tunnel};
 use super::worker::Shared;
 
 const NO_PLAN: Refusal = Refusal::new(
@@ -43,30 +41,26 @@ const BODY_TOO_LARGE: Refusal = Refusal::closing(
     StatusCode::PAYLOAD_TOO_LARGE,
     "the filter needs the request body, and it is too large",
 );
+const MISDIRECTED: Refusal = Refusal::new(
+    StatusCode::MISDIRECTED_REQUEST,
+    "this host belongs to another listener than the connection",
+);
 const BAD_BODY: Refusal = Refusal::closing(StatusCode::BAD_REQUEST, "malformed request body");
 
-/// hyper's own limit for header lines; lower ones need no allocation for the parser.
-const HYPER_HEADERS: usize = 100;
 /// The pause after accept fails (file descriptors have run out).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type Reply = Response<ResponseBody>;
-
-/// What the requests of one client connection share.
-struct Client {
-    peer: SocketAddr,
-    spec: ListenerSpec,
-    forwarded: Forwarded,
-}
 
 /// Accepts connections until told to stop.
 pub(super) async fn accept(
     shared: Rc<Shared>,
     socket: TcpListener,
     spec: ListenerSpec,
+    open: Arc<AtomicUsize>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let http = builder(&shared);
+    let builders = Builders::new(&shared.limits);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -75,12 +69,15 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(open) = Open::new(&shared, &open) else {
+                    shared.counters.too_many_connections.inc();
+                    continue;
+                };
                 let _ = stream.set_nodelay(true);
-                let shared = Rc::clone(&shared);
-                shared.counters.connections.inc();
-                shared.counters.open_connections.inc();
-                let connection = connection(shared, http.clone(), stream, peer, spec, stop.clone());
-                tokio::task::spawn_local(connection);
+                let (shared, builders) = (Rc::clone(&shared), builders.clone());
+                let serve =
+                    connection::serve(shared, builders, stream, peer, spec, open, stop.clone());
+                tokio::task::spawn_local(serve);
             }
             Err(error) => {
                 tracing::warn!(%error, bind = %spec.bind, "accept failed");
@@ -90,72 +87,25 @@ pub(super) async fn accept(
     }
 }
 
-fn builder(shared: &Shared) -> http1::Builder {
-    let limits = &shared.limits;
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_header_size(limits.max_header_bytes)
-        // The buffer must hold what the limit allows.
-        .max_buf_size((limits.max_header_bytes * 2).max(64 * 1024));
-    if limits.max_headers != HYPER_HEADERS {
-        http.max_headers(limits.max_headers);
-    }
-    http
-}
-
-/// Serves a client connection.
-async fn connection(
+/// Answers a request.
+pub(super) async fn handle(
     shared: Rc<Shared>,
-    http: http1::Builder,
-    stream: TcpStream,
-    peer: SocketAddr,
-    spec: ListenerSpec,
-    mut stop: watch::Receiver<bool>,
-) {
-    struct Open(Rc<Shared>);
-    impl Drop for Open {
-        fn drop(&mut self) {
-            self.0.counters.open_connections.dec();
-            self.0.idle.notify_one();
-        }
-    }
-    let open = Open(Rc::clone(&shared));
-
-    let io = ServerIo::new(stream, Rc::clone(&shared));
-    let client = Rc::new(Client {
-        peer,
-        spec,
-        forwarded: Forwarded::new(peer.ip().to_canonical(), spec.proxy_port, spec.tls),
-    });
-    let service = service_fn(move |request| {
-        let (shared, client) = (Rc::clone(&shared), Rc::clone(&client));
-        async move { Ok::<_, Infallible>(handle(shared, client, request).await) }
-    });
-    let mut served = pin!(http.serve_connection(TokioIo::new(io), service));
-    let ended = tokio::select! {
-        biased;
-        ended = served.as_mut() => ended,
-        _ = stop.changed() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "client connection ended");
-    }
-    drop(open);
-}
-
-async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incoming>) -> Reply {
+    client: Rc<Client>,
+    mut request: Request<Incoming>,
+) -> Reply {
     shared.counters.requests.inc();
+    let upgrade = upgrade::Asked::of(&mut request);
     let (mut parts, incoming) = request.into_parts();
     let origin = Origin {
         tls: client.spec.tls,
         port: client.spec.proxy_port,
+        sni: client.sni.as_deref().unwrap_or_default().as_bytes(),
         source: client.forwarded.source(),
     };
-    let exchange = match request::check(&mut parts, &shared.limits) {
+    let checked = request::check(&mut parts, &shared.limits)
+        .and_then(|()| request::check_length(&parts, &shared.limits))
+        .and_then(|()| check_listener(&shared, &client, &parts));
+    let exchange = match checked {
         Ok(()) => filter::exchange(&parts, &origin).ok_or(TOO_LONG),
         Err(refusal) => Err(refusal),
     };
@@ -164,11 +114,7 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
         Err(refusal) => return refuse_unseen(&shared, &client, &parts, &refusal),
     };
     let mut tx = Transaction::new(Rc::clone(&shared), exchange, client.peer.ip());
-    let body = RequestBody::new(
-        incoming,
-        shared.limits.replay_bytes,
-        shared.limits.body_read_timeout,
-    );
+    let body = RequestBody::new(incoming, &shared.limits);
 
     let decision = match decide(&mut tx, body.as_deref()).await {
         Ok(decision) => decision,
@@ -191,10 +137,12 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
     let unchanged = filter::request_headers_unchanged(&tx.exchange, &parts.headers);
     let outgoing = Outgoing {
         method: parts.method,
+        version: parts.version,
         target: parts.uri,
         headers: unchanged.then_some(parts.headers),
         body: body.clone(),
         forwarded: &client.forwarded,
+        upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
     };
     let answered = plan_exec::execute(&mut tx, &plan, outgoing).await;
     let read_timeout = Duration::from_millis(plan.timeouts.read.into());
@@ -208,16 +156,15 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
             return refuse(tx, &refusal);
         }
     };
-    let (mut head, incoming) = answered.response.into_parts();
-    if head.status.is_informational() {
-        // 101 without having been asked: there is no such thing to pass on.
-        shared.counters.upstream_failures.inc();
-        return refuse(tx, &BAD_GATEWAY);
+    let response = answered.response;
+    if response.status().is_informational() {
+        return switch(tx, client, upgrade, response, read_timeout);
     }
+    let (mut head, incoming) = response.into_parts();
     shared.counters.proxied.inc();
-    head.version = http::Version::HTTP_11;
+    let version = std::mem::replace(&mut head.version, Version::HTTP_11);
     headers::strip_hop_by_hop(&mut head.headers);
-    headers::via(&mut head.headers);
+    headers::via(&mut head.headers, version);
     if let Err(refusal) = show_response(&mut tx, &mut head) {
         return refuse(tx, &refusal);
     }
@@ -232,6 +179,60 @@ async fn handle(shared: Rc<Shared>, client: Rc<Client>, request: Request<Incomin
         over: false,
     }));
     Response::from_parts(head, body)
+}
+
+/// Whether a request came over a connection of its own listener.
+fn check_listener(
+    shared: &Shared,
+    client: &Client,
+    request: &http::request::Parts,
+) -> Result<(), Refusal> {
+    if !client.spec.tls {
+        return Ok(());
+    }
+    let Some(port) = shared.tls.port(client.spec.proxy_port) else {
+        return Ok(());
+    };
+    let host = request.headers.get(http::header::HOST);
+    let host = host.map_or(b"".as_slice(), |host| host.as_bytes());
+    if misdirected(&port.listeners, client.sni.as_deref(), host) {
+        shared.counters.misdirected.inc();
+        return Err(MISDIRECTED);
+    }
+    Ok(())
+}
+
+/// The upstream changes to another protocol, and so does the client if it asked for it.
+fn switch(
+    tx: Box<Transaction>,
+    client: Rc<Client>,
+    asked: Option<upgrade::Asked>,
+    mut response: Response<Incoming>,
+    read_timeout: Duration,
+) -> Reply {
+    let shared = Rc::clone(&tx.shared);
+    let upstream = hyper::upgrade::on(&mut response);
+    let (mut head, _) = response.into_parts();
+    let tunnel = Tunnel::new(asked, &mut head, upstream, read_timeout, (tx, client));
+    let mut tunnel = match tunnel {
+        Ok(tunnel) => tunnel,
+        Err(tx) => {
+            // Not asked for: there is no such thing to pass on.
+            shared.counters.upstream_failures.inc();
+            return refuse(tx, &BAD_GATEWAY);
+        }
+    };
+    shared.counters.proxied.inc();
+    headers::via(&mut head.headers, Version::HTTP_11);
+    let tx = tunnel.transaction();
+    if let Err(refusal) = show_response(tx, &mut head) {
+        return refuse(tunnel.into_transaction(), &refusal);
+    }
+    // The filter cannot make it another response: the upstream speaks the protocol by now.
+    head.status = StatusCode::SWITCHING_PROTOCOLS;
+    tx.status = head.status.as_u16();
+    tokio::task::spawn_local(tunnel.run());
+    Response::from_parts(head, ResponseBody::full(Bytes::new(), None))
 }
 
 /// Asks the filter; if it pauses, it is shown the body.
@@ -250,6 +251,7 @@ async fn decide(tx: &mut Transaction, body: Option<&RequestBody>) -> Result<Deci
     let bytes = match body.collect(shared.limits.max_buffered_body).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(BODY_TOO_LARGE),
+        Err(_) if body.too_large() => return Err(request::TOO_LARGE),
         Err(_) => return Err(BAD_BODY),
     };
     tx.exchange.request_body = Some(bytes);

@@ -1,4 +1,5 @@
-//! The stream under a client connection, which gives hyper's own error responses a body.
+//! The stream under a client connection. It cuts off a client that takes nothing for too long, and
+//! gives hyper's own error responses a body.
 //!
 //! hyper answers what it cannot parse (400, 414, 431) itself, with an empty body, and there is no
 //! hook. Such a response is all that is in the buffer when it is written, and has a shape that no
@@ -6,16 +7,18 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::errors;
-use super::worker::Shared;
+use super::client_io::ClientIo;
+use super::errors::{self, RequestIds};
+use super::limits::Limits;
+use super::stats::Counters;
 
 /// How long, and for how many bytes, a client that still sends is read after an error. Closing
 /// with unread bytes resets the connection, and the client may never see the response.
@@ -26,11 +29,25 @@ const LONGEST: usize = 256;
 
 /// See the module.
 pub(super) struct ServerIo {
-    stream: TcpStream,
-    shared: Rc<Shared>,
+    stream: ClientIo,
+    /// What was read to tell HTTP/2 from HTTP/1.
+    first: Bytes,
+    http1: bool,
+    context: IoContext,
     /// What is written in place of hyper's response, and how much of it is.
     instead: Option<(Vec<u8>, usize)>,
     linger: Option<Linger>,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+/// What the streams of a worker share. It can cross threads, as hyper wants of a stream that may
+/// be upgraded.
+#[derive(Clone)]
+pub(super) struct IoContext {
+    pub(super) limits: Arc<Limits>,
+    pub(super) ids: Arc<RequestIds>,
+    pub(super) counters: Arc<Counters>,
 }
 
 struct Linger {
@@ -39,13 +56,24 @@ struct Linger {
 }
 
 impl ServerIo {
-    pub(super) fn new(stream: TcpStream, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(stream: ClientIo, first: Bytes, http1: bool, context: IoContext) -> Self {
         Self {
             stream,
-            shared,
+            first,
+            http1,
+            context,
             instead: None,
             linger: None,
+            stalled: None,
         }
+    }
+
+    /// The stream of a client that speaks HTTP no longer and has sent this in the meantime.
+    pub(super) fn into_raw(mut self, read: Bytes) -> Self {
+        self.http1 = false;
+        // hyper has read what was there.
+        self.first = read;
+        self
     }
 
     /// Writes what stands in for a response of `len` bytes.
@@ -66,13 +94,17 @@ impl ServerIo {
         if self.instead.is_some() {
             return true;
         }
-        if buf.len() > LONGEST || !buf.starts_with(b"HTTP/1.") || buf.get(9) != Some(&b'4') {
+        if !self.http1
+            || buf.len() > LONGEST
+            || !buf.starts_with(b"HTTP/1.")
+            || buf.get(9) != Some(&b'4')
+        {
             return false;
         }
         let Some(text) = self.replacement(buf) else {
             return false;
         };
-        self.shared.counters.refused.inc();
+        self.context.counters.refused.inc();
         self.instead = Some((text, 0));
         self.linger = Some(Linger {
             until: Box::pin(tokio::time::sleep(LINGER)),
@@ -92,7 +124,7 @@ impl ServerIo {
         if !lines.all(bare) {
             return None;
         }
-        let limits = &self.shared.limits;
+        let limits = &self.context.limits;
         let message = match status.get(9..12)? {
             "414" => "URI too long".to_owned(),
             "431" => format!(
@@ -101,12 +133,31 @@ impl ServerIo {
             ),
             _ => "malformed request".to_owned(),
         };
-        let body = errors::body(&message, &self.shared.ids);
+        let body = errors::body(&message, &self.context.ids);
         let head = format!(
             "{status}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         Some([head.as_bytes(), &body].concat())
+    }
+
+    /// Passes on the outcome of a write, and ends the wait for a client that takes nothing.
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let timeout = self.context.limits.write_timeout;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(stalled.as_mut().poll(cx));
+        self.context.counters.stalled_clients.inc();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Reads and drops what the client still sends.
@@ -135,7 +186,14 @@ impl AsyncRead for ServerIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        if this.first.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let n = this.first.len().min(buf.remaining());
+        buf.put_slice(this.first.get(..n).unwrap_or_default());
+        this.first.advance(n);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -146,10 +204,12 @@ impl AsyncWrite for ServerIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.replaces(buf) {
-            return this.poll_instead(cx, buf.len());
-        }
-        Pin::new(&mut this.stream).poll_write(cx, buf)
+        let written = if this.replaces(buf) {
+            this.poll_instead(cx, buf.len())
+        } else {
+            Pin::new(&mut this.stream).poll_write(cx, buf)
+        };
+        this.watch(cx, written)
     }
 
     fn poll_write_vectored(
@@ -158,12 +218,11 @@ impl AsyncWrite for ServerIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if let [only] = bufs
-            && this.replaces(only)
-        {
-            return this.poll_instead(cx, only.len());
-        }
-        Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+        let written = match bufs {
+            [only] if this.replaces(only) => this.poll_instead(cx, only.len()),
+            _ => Pin::new(&mut this.stream).poll_write_vectored(cx, bufs),
+        };
+        this.watch(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -171,12 +230,16 @@ impl AsyncWrite for ServerIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        // Over TLS this is where bytes reach the socket.
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.watch(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+        ready!(this.watch(cx, shut))?;
         this.poll_linger(cx).map(Ok)
     }
 }

@@ -57,8 +57,22 @@ counters! {
     broken_responses,
     /// Client connections accepted.
     connections,
-    /// Client connections open now.
+    /// Client connections open now, those of upgraded protocols included.
     open_connections,
+    /// Client connections closed at once because there were too many.
+    too_many_connections,
+    /// Client connections that spoke HTTP/2.
+    http2_connections,
+    /// TLS handshakes that failed, by the client or for want of a certificate.
+    failed_handshakes,
+    /// Requests answered with 421: for another listener than their connection's.
+    misdirected,
+    /// Clients cut off because they took nothing of what was sent to them.
+    stalled_clients,
+    /// HTTP/2 connections cut because their client took back too many requests.
+    reset_floods,
+    /// Connections that changed to another protocol (WebSocket).
+    upgrades,
     /// Connections made to upstreams.
     upstream_connections,
     /// Copies of requests that a mirror answered.

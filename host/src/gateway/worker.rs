@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,14 @@ use super::listener::ListenerSpec;
 use super::mirror::Mirrors;
 use super::pool::Pool;
 use super::server;
+use super::server_io::IoContext;
 use super::stats::Counters;
+use super::tls::TlsStore;
 
 /// What one worker is told. Each answers when it is done.
 pub(super) enum Command {
-    Listen(u64, ListenerSpec, TcpListener),
+    /// With the count of the listener's connections, which all workers share.
+    Listen(u64, ListenerSpec, TcpListener, Arc<AtomicUsize>),
     /// Stop accepting; connections finish the request they are in.
     Unlisten(u64, Sender<()>),
     Replace(Filter, Sender<(usize, Result<(), StartError>)>),
@@ -41,11 +45,12 @@ pub(super) struct Shared {
     pub(super) filter: FilterHost,
     pub(super) pool: Pool,
     pub(super) dialer: Dialer,
+    pub(super) limits: Arc<Limits>,
+    pub(super) ids: Arc<RequestIds>,
+    pub(super) tls: Arc<TlsStore>,
     pub(super) mirrors: Mirrors,
     /// Plans that need Kong plugins are carried out without them.
     pub(super) ignore_plugins: bool,
-    pub(super) limits: Limits,
-    pub(super) ids: RequestIds,
     pub(super) counters: Arc<Counters>,
     pub(super) on_access: Option<AccessHook>,
     /// Woken when the last connection closes.
@@ -65,10 +70,24 @@ pub(super) struct Setup {
     pub(super) index: usize,
     pub(super) filter: FilterHost,
     pub(super) dialer: Dialer,
+    pub(super) limits: Arc<Limits>,
+    pub(super) tls: Arc<TlsStore>,
     pub(super) ignore_plugins: bool,
-    pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) on_access: Option<AccessHook>,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// What the streams of clients need of it.
+    pub(super) fn io_context(&self) -> IoContext {
+        IoContext {
+            limits: Arc::clone(&self.limits),
+            ids: Arc::clone(&self.ids),
+            counters: Arc::clone(&self.counters),
+        }
+    }
 }
 
 /// The longest a worker sleeps before it looks at its timers again: a request can start one.
@@ -87,7 +106,8 @@ pub(super) fn run(setup: Setup, commands: mpsc::UnboundedReceiver<Command>) -> s
         mirrors: Mirrors::default(),
         ignore_plugins: setup.ignore_plugins,
         limits: setup.limits,
-        ids: RequestIds::new(setup.index),
+        ids: Arc::new(RequestIds::new(setup.index)),
+        tls: setup.tls,
         counters: setup.counters,
         on_access: setup.on_access,
         idle: Notify::new(),
@@ -112,15 +132,18 @@ async fn serve(
     // A closed channel: the gateway was dropped.
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Listen(id, spec, socket) => match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => {
-                    let (stop, stopped) = watch::channel(false);
-                    let accept = server::accept(Rc::clone(&shared), socket, spec, stopped);
-                    let task = tokio::task::spawn_local(accept);
-                    listeners.insert(id, Accepting { stop, task });
+            Command::Listen(id, spec, socket, open) => {
+                match tokio::net::TcpListener::from_std(socket) {
+                    Ok(socket) => {
+                        let (stop, stopped) = watch::channel(false);
+                        let accept =
+                            server::accept(Rc::clone(&shared), socket, spec, open, stopped);
+                        let task = tokio::task::spawn_local(accept);
+                        listeners.insert(id, Accepting { stop, task });
+                    }
+                    Err(error) => tracing::error!(%error, bind = %spec.bind, "cannot accept"),
                 }
-                Err(error) => tracing::error!(%error, bind = %spec.bind, "cannot accept"),
-            },
+            }
             Command::Unlisten(id, done) => {
                 let accepting = listeners.remove(&id);
                 tokio::task::spawn_local(async move {

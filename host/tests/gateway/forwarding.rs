@@ -52,7 +52,7 @@ fn hop_by_hop_headers_stay_on_their_connection() {
     let plan = plan(&[backend.addr]).line();
     let request = format!(
         "GET / HTTP/1.1\r\nhost: a\r\nconnection: X-Hop, upgrade\r\nx-hop: 1\r\nkeep-alive: 5\r\n\
-         proxy-connection: keep-alive\r\nte: gzip, trailers\r\nupgrade: websocket\r\nexpect: 100-continue\r\n\
+         proxy-connection: keep-alive\r\nte: gzip, trailers\r\nupgrade: h2c\r\nexpect: 100-continue\r\n\
          x-end: 2\r\n{plan}\r\n"
     );
     let reply = proxy.send(&request);

@@ -100,6 +100,14 @@ pub(crate) fn any_port(proxy_port: u16) -> ListenerSpec {
     }
 }
 
+/// The same with TLS.
+pub(crate) fn any_tls_port(proxy_port: u16) -> ListenerSpec {
+    ListenerSpec {
+        tls: true,
+        ..any_port(proxy_port)
+    }
+}
+
 /// A plan with these endpoints, as the header that the test filter reads.
 pub(crate) fn plan(endpoints: &[SocketAddr]) -> PlanHeader<'_> {
     PlanHeader(Plan {
@@ -165,8 +173,21 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// A connection that does not wait for ever.
+pub(crate) fn tcp(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
 /// A client connection.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<Box<dyn Stream>>);
+
+/// What a client speaks over.
+pub(crate) trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 /// A response.
 #[derive(Debug)]
@@ -180,10 +201,17 @@ pub(crate) struct Reply {
 
 impl Client {
     pub(crate) fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        Self::over(tcp(addr))
+    }
+
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self(BufReader::new(Box::new(stream)))
+    }
+
+    /// The stream, if nothing is left over from the last response.
+    pub(crate) fn into_stream(self) -> Box<dyn Stream> {
+        assert!(self.0.buffer().is_empty(), "{:?}", self.0.buffer());
+        self.0.into_inner()
     }
 
     /// Writes; a gateway that has refused may not take all of it.

@@ -1,0 +1,300 @@
+//! One client connection, from the handshake to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::client_body::ClientBody;
+use super::client_io::ClientIo;
+use super::handshake;
+use super::headers::Forwarded;
+use super::limits::Limits;
+use super::listener::ListenerSpec;
+use super::preface;
+use super::server;
+use super::server_io::ServerIo;
+use super::streams::{Streams, Verdict};
+use super::worker::Shared;
+
+/// hyper's own limit for header lines; lower ones need no allocation for the parser.
+const HYPER_HEADERS: usize = 100;
+
+/// What the requests of one client connection share.
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    pub(super) spec: ListenerSpec,
+    pub(super) forwarded: Forwarded,
+    /// The host that the client named in its handshake.
+    pub(super) sni: Option<Box<str>>,
+    /// It is counted for as long as any of this is alive: that is also a tunnel's life.
+    _open: Open,
+}
+
+/// A connection that is counted.
+pub(super) struct Open {
+    shared: Rc<Shared>,
+    listener: Arc<AtomicUsize>,
+}
+
+/// How connections are served.
+#[derive(Clone)]
+pub(super) struct Builders {
+    http1: http1::Builder,
+    http2: http2::Builder<Local>,
+}
+
+/// Spawns on the worker's thread.
+#[derive(Clone, Copy)]
+struct Local;
+
+/// A connection that can be told to end.
+trait Draining: Future<Output = hyper::Result<()>> {
+    /// Finish the requests that are there and take no more.
+    fn drain(self: Pin<&mut Self>);
+}
+
+/// A client that is ready to speak HTTP.
+struct Ready {
+    io: ClientIo,
+    first: Bytes,
+    http2: bool,
+    sni: Option<Box<str>>,
+}
+
+// === impl Open ===
+
+impl Open {
+    /// `None` if the listener has as many as it may.
+    pub(super) fn new(shared: &Rc<Shared>, listener: &Arc<AtomicUsize>) -> Option<Self> {
+        let max = shared.limits.max_connections;
+        let before = listener.fetch_add(1, Ordering::Relaxed);
+        if max != 0 && before >= max {
+            listener.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        shared.counters.connections.inc();
+        shared.counters.open_connections.inc();
+        Some(Self {
+            shared: Rc::clone(shared),
+            listener: Arc::clone(listener),
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.listener.fetch_sub(1, Ordering::Relaxed);
+        self.shared.counters.open_connections.dec();
+        self.shared.idle.notify_one();
+    }
+}
+
+// === impl Builders ===
+
+impl Builders {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read_timeout)
+            .max_header_size(limits.max_header_bytes)
+            // The buffer must hold what the limit allows.
+            .max_buf_size((limits.max_header_bytes * 2).max(64 * 1024));
+        if limits.max_headers != HYPER_HEADERS {
+            http1.max_headers(limits.max_headers);
+        }
+        let mut http2 = http2::Builder::new(Local);
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.http2.max_concurrent_streams)
+            .initial_stream_window_size(limits.http2.stream_window)
+            .initial_connection_window_size(limits.http2.connection_window)
+            .max_send_buf_size(limits.http2.send_buffer)
+            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(limits.http2.ping_interval)
+            .keep_alive_timeout(limits.http2.ping_timeout);
+        Self { http1, http2 }
+    }
+}
+
+impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Serves a client connection.
+pub(super) async fn serve(
+    shared: Rc<Shared>,
+    builders: Builders,
+    stream: TcpStream,
+    peer: SocketAddr,
+    spec: ListenerSpec,
+    open: Open,
+    mut stop: watch::Receiver<bool>,
+) {
+    let ready = tokio::select! {
+        biased;
+        _ = stop.changed() => return,
+        ready = ready(&shared, stream, spec, peer) => ready,
+    };
+    let Some(ready) = ready else { return };
+    let client = Rc::new(Client {
+        peer,
+        spec,
+        forwarded: Forwarded::new(peer.ip().to_canonical(), spec.proxy_port, spec.tls),
+        sni: ready.sni,
+        _open: open,
+    });
+    let limits = Arc::clone(&shared.limits);
+    let io = ServerIo::new(ready.io, ready.first, !ready.http2, shared.io_context());
+    let io = TokioIo::new(io);
+    let ended = if ready.http2 {
+        shared.counters.http2_connections.inc();
+        let streams = Streams::new(&limits.http2);
+        let service = service(&shared, client, Some(Rc::clone(&streams)));
+        let connection = builders.http2.serve_connection(io, service);
+        drive(connection, stop, Some((&streams, &shared))).await
+    } else {
+        let service = service(&shared, client, None);
+        let connection = builders.http1.serve_connection(io, service);
+        drive(connection.with_upgrades(), stop, None).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "client connection ended");
+    }
+}
+
+/// The TLS handshake, and which HTTP the client speaks. `None` if it speaks none, or not in time.
+async fn ready(
+    shared: &Shared,
+    mut stream: TcpStream,
+    spec: ListenerSpec,
+    peer: SocketAddr,
+) -> Option<Ready> {
+    if spec.tls {
+        let accept = handshake::accept(stream, &shared.tls, spec.proxy_port);
+        let accepted = tokio::time::timeout(shared.limits.handshake_timeout, accept).await;
+        let secured = match accepted {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(error)) => {
+                shared.counters.failed_handshakes.inc();
+                tracing::debug!(%peer, %error, "no TLS connection");
+                return None;
+            }
+            Err(_) => {
+                shared.counters.failed_handshakes.inc();
+                tracing::debug!(%peer, "no TLS handshake in time");
+                return None;
+            }
+        };
+        return Some(Ready {
+            io: ClientIo::Tls(secured.stream),
+            first: Bytes::new(),
+            http2: secured.http2,
+            sni: secured.sni,
+        });
+    }
+    let detect = preface::detect(&mut stream);
+    let detected = tokio::time::timeout(shared.limits.header_read_timeout, detect).await;
+    let (first, http2) = detected.ok()?.ok()?;
+    Some(Ready {
+        io: ClientIo::Plain(stream),
+        first,
+        http2,
+        sni: None,
+    })
+}
+
+fn service(
+    shared: &Rc<Shared>,
+    client: Rc<Client>,
+    streams: Option<Rc<Streams>>,
+) -> impl HttpService<Incoming, ResBody = ClientBody, Error = Infallible, Future: 'static> + use<> {
+    let shared = Rc::clone(shared);
+    service_fn(move |request: Request<Incoming>| {
+        let (shared, client) = (Rc::clone(&shared), Rc::clone(&client));
+        let stream = streams.as_ref().map(Streams::open);
+        async move {
+            let method = request.method().clone();
+            let response = server::handle(shared, client, request).await;
+            Ok::<_, Infallible>(ClientBody::wrap(response, &method, stream))
+        }
+    })
+}
+
+/// Serves until the connection ends, or has to.
+async fn drive(
+    connection: impl Draining,
+    mut stop: watch::Receiver<bool>,
+    http2: Option<(&Streams, &Shared)>,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    let mut draining = false;
+    loop {
+        let verdict = async {
+            match http2 {
+                Some((streams, shared)) => streams.watch(&shared.limits).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            _ = stop.changed(), if !draining => {
+                draining = true;
+                connection.as_mut().drain();
+            }
+            verdict = verdict => {
+                let counters = http2.map(|(_, shared)| &shared.counters);
+                match verdict {
+                    Verdict::Idle if !draining => {
+                        draining = true;
+                        connection.as_mut().drain();
+                        continue;
+                    }
+                    // It has not ended when it was told to.
+                    Verdict::Idle => {}
+                    Verdict::Stalled => {
+                        counters.inspect(|counters| counters.stalled_clients.inc());
+                    }
+                    Verdict::Flood => {
+                        counters.inspect(|counters| counters.reset_floods.inc());
+                    }
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<S> Draining for http1::UpgradeableConnection<TokioIo<ServerIo>, S>
+where
+    S: HttpService<Incoming, ResBody = ClientBody, Error = Infallible>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Draining for http2::Connection<TokioIo<ServerIo>, S, Local>
+where
+    S: HttpService<Incoming, ResBody = ClientBody, Error = Infallible, Future: 'static>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
