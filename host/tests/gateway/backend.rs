@@ -124,6 +124,13 @@ impl Peer {
         true
     }
 
+    /// The request line that was read last.
+    pub(crate) fn last_line(&self) -> String {
+        let seen = self.seen.lock().unwrap();
+        let of_this = seen.iter().rfind(|seen| seen.connection == self.number);
+        of_this.unwrap().line.clone()
+    }
+
     pub(crate) fn say(&mut self, body: &str) -> bool {
         self.write(&format!(
             "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
@@ -135,10 +142,17 @@ impl Peer {
         self.stream.get_mut().write_all(text.as_bytes()).is_ok()
     }
 
+    pub(crate) fn read_exact(&mut self, to: &mut [u8]) {
+        self.stream.read_exact(to).unwrap();
+    }
+
+    pub(crate) fn read_to_end(&mut self, to: &mut Vec<u8>) {
+        let _ = self.stream.read_to_end(to);
+    }
+
     /// Waits until the other side closes.
     pub(crate) fn wait_for_close(&mut self) {
-        let mut rest = Vec::new();
-        let _ = self.stream.read_to_end(&mut rest);
+        self.read_to_end(&mut Vec::new());
     }
 }
 

@@ -208,12 +208,6 @@ impl Client {
         Self(BufReader::new(Box::new(stream)))
     }
 
-    /// The stream, if nothing is left over from the last response.
-    pub(crate) fn into_stream(self) -> Box<dyn Stream> {
-        assert!(self.0.buffer().is_empty(), "{:?}", self.0.buffer());
-        self.0.into_inner()
-    }
-
     /// Writes; a gateway that has refused may not take all of it.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
@@ -228,6 +222,19 @@ impl Client {
         let mut line = Vec::new();
         let n = self.0.read_until(b'\n', &mut line).unwrap_or(0);
         (n > 0).then(|| String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
+    /// The lines of a head.
+    pub(crate) fn head(&mut self) -> Vec<String> {
+        let lines = std::iter::from_fn(|| self.line());
+        lines.take_while(|line| !line.is_empty()).collect()
+    }
+
+    /// Everything to the end.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = self.0.read_to_end(&mut rest);
+        rest
     }
 
     /// So many bytes.
