@@ -114,8 +114,11 @@ fn strip_named(headers: &mut HeaderMap) {
     for value in headers.get_all(CONNECTION) {
         for token in value.as_bytes().split(|&b| b == b',') {
             let token = token.trim_ascii();
-            // The usual ones name no header that is still there.
-            if token.eq_ignore_ascii_case(b"keep-alive")
+            // The usual ones name no header that is still there, and Host and Content-Length are
+            // for everybody: a client cannot take them from the upstream.
+            if token.eq_ignore_ascii_case(b"host")
+                || token.eq_ignore_ascii_case(b"content-length")
+                || token.eq_ignore_ascii_case(b"keep-alive")
                 || token.eq_ignore_ascii_case(b"close")
                 || token.eq_ignore_ascii_case(b"te")
             {
@@ -197,7 +200,9 @@ mod tests {
     fn connection_takes_what_it_names_with_it() {
         let mut headers = map(&[
             ("connection", "Keep-Alive, X-Secret"),
-            ("connection", "x-other"),
+            ("connection", "x-other, host, content-length"),
+            ("host", "a"),
+            ("content-length", "2"),
             ("x-secret", "1"),
             ("x-other", "2"),
             ("x-kept", "3"),
@@ -206,7 +211,8 @@ mod tests {
             ("upgrade", "h2c"),
         ]);
         strip_hop_by_hop(&mut headers);
-        assert_eq!(headers, map(&[("x-kept", "3")]));
+        let kept = [("host", "a"), ("content-length", "2"), ("x-kept", "3")];
+        assert_eq!(headers, map(&kept));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! here, in one place.
 
 use bytes::{BufMut, BytesMut};
-use http::header::{CONTENT_LENGTH, COOKIE, Entry, HOST};
+use http::header::{CONTENT_LENGTH, COOKIE, Entry, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
@@ -30,6 +30,14 @@ const OTHER_HOST: Refusal = Refusal::new(
     StatusCode::BAD_REQUEST,
     "Host is not the same as :authority",
 );
+const SEVERAL_LENGTHS: Refusal = Refusal::closing(
+    StatusCode::BAD_REQUEST,
+    "a request has at most one Content-Length header",
+);
+const UNKNOWN_CODING: Refusal = Refusal::closing(
+    StatusCode::NOT_IMPLEMENTED,
+    "no transfer coding but chunked is supported",
+);
 const TOO_MANY_HEADERS: Refusal = Refusal::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "too many request headers",
@@ -44,7 +52,8 @@ pub(super) const TOO_LARGE: Refusal = Refusal::closing(
 ///
 /// Framing (Content-Length, Transfer-Encoding, chunks), obsolete line folding, NUL and the size of
 /// the headers are hyper's to refuse; it has done so by now. So are, in HTTP/2, the headers that it
-/// does not have (Transfer-Encoding, Connection).
+/// does not have (Transfer-Encoding, Connection). What hyper takes and others might read
+/// differently is refused here ([`framing`]), or given its one form.
 pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if parts.method == Method::CONNECT {
         return Err(NOT_ALLOWED);
@@ -62,6 +71,7 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
         return Err(NO_PATH);
     }
 
+    framing(&mut parts.headers)?;
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -95,6 +105,31 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
             return Err(TOO_MANY_HEADERS);
         }
         join_cookies(&mut parts.headers);
+    }
+    Ok(())
+}
+
+/// What hyper is more generous about than is good for those behind: a length that is said twice or
+/// in unusual digits, and transfer codings that nobody here decodes.
+fn framing(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    // RFC 9112 6.1: "A server that receives a request message with a transfer coding it does not
+    // understand SHOULD respond with 501". Chunked twice is none that anybody understands.
+    if !codings.next().is_none_or(chunked) || codings.next().is_some() {
+        return Err(UNKNOWN_CODING);
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        return Err(SEVERAL_LENGTHS);
+    }
+    let zeros = |length: &&HeaderValue| length.len() > 1 && length.as_bytes().starts_with(b"0");
+    if let Some(length) = length.filter(zeros) {
+        let length: Option<u64> = length.to_str().ok().and_then(|text| text.parse().ok());
+        // hyper has read it as a number.
+        let length = length.ok_or(SEVERAL_LENGTHS)?;
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     Ok(())
 }
