@@ -160,7 +160,7 @@ fn http_1_0_clients_are_served_as_they_expect() {
         let length = reply
             .iter()
             .find_map(|line| line.strip_prefix("content-length: "));
-        client.skip(length.unwrap().parse().unwrap());
+        client.bytes(length.unwrap().parse().unwrap());
     }
 }
 

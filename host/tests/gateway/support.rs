@@ -230,11 +230,6 @@ impl Client {
         lines.take_while(|line| !line.is_empty()).collect()
     }
 
-    /// Reads so many bytes of a body.
-    pub(crate) fn skip(&mut self, bytes: usize) {
-        self.0.read_exact(&mut vec![0; bytes]).unwrap();
-    }
-
     /// Everything to the end.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
