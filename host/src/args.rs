@@ -142,6 +142,16 @@ pub struct DevArgs {
     )]
     pub ingress_port: u16,
 
+    /// Port for Ingress objects over TLS, with a certificate of our own for hosts that have none;
+    /// 0 = none.
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8443,
+        env = "SILVERBACK_INGRESS_TLS_PORT"
+    )]
+    pub ingress_tls_port: u16,
+
     /// Gateway listeners with a port below 1024 listen this much higher.
     #[arg(
         long,

@@ -100,6 +100,11 @@ const HOST_CODES: &[CodePage] = &[
         cause: "A file cannot be read.",
         cure: "Check that it exists and its permissions.",
     },
+    CodePage {
+        code: "UnusableCertificate",
+        cause: "A Secret whose certificate is served is missing, or has none that can be used.",
+        cure: "Create it with `kubectl create secret tls`; until then its hosts have no certificate of their own.",
+    },
 ];
 
 /// Every code there is, by name.

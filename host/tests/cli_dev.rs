@@ -45,6 +45,8 @@ fn command(root: &Path, port: u16, args: &[&str]) -> Command {
         .arg("dev")
         .arg(root)
         .args(["--ingress-port", &port.to_string(), "--workers", "1"])
+        // The usual one is for one test at a time.
+        .env("SILVERBACK_INGRESS_TLS_PORT", "0")
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -283,5 +285,195 @@ fn wrong_flags_end_with_2() {
             .expect("ended");
         let err = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {err}");
+    }
+}
+
+/// The answer over TLS, and the certificate that was shown; `None` without a handshake.
+fn get_tls(port: u16, sni: &str, host: &str, path: &str) -> Option<(String, Vec<u8>)> {
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let stream = TcpStream::connect(address).expect("connected");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    let name = ServerName::try_from(sni.to_owned()).expect("a name");
+    let client = ClientConnection::new(tls::takes_all(), name).expect("a client");
+    let mut tls = StreamOwned::new(client, stream);
+    write!(
+        tls,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    tls.read_to_string(&mut answer).expect("an answer");
+    let shown = tls.conn.peer_certificates().expect("a certificate");
+    Some((answer, shown.first().expect("a leaf").to_vec()))
+}
+
+/// A Gateway with an HTTPS listener, and the Secret of its certificate.
+fn gateway(port: u16, certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> String {
+    let indented = |pem: &str| pem.trim_end().replace('\n', "\n    ");
+    format!(
+        "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: shop}}
+spec:
+  gatewayClassName: any
+  listeners:
+  - name: https
+    port: {port}
+    protocol: HTTPS
+    hostname: secure.example.com
+    tls: {{certificateRefs: [{{name: cert}}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: any}}
+spec: {{controllerName: example.com/any}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: secure, namespace: shop}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules:
+  - backendRefs: [{{name: web, port: 80}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: cert, namespace: shop}}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |
+    {}
+  tls.key: |
+    {}
+",
+        indented(&certificate.cert.pem()),
+        indented(&certificate.signing_key.serialize_pem())
+    )
+}
+
+#[test]
+fn ingress_is_served_over_tls_with_a_certificate_of_our_own() {
+    let root = directory();
+    let port = free_port();
+    let dev = Dev::start(root.path(), &["--ingress-tls-port", &port.to_string()]);
+    let url = format!("https://127.0.0.1:{port}");
+    assert!(dev.seen.contains(&url), "{}", dev.seen);
+    let (answer, _) = get_tls(port, "localhost", "shop.example.com", "/cart").expect("a handshake");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("\"x-forwarded-proto\":[\"https\"]"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_tls_port_that_is_taken_costs_ingress_its_tls_only() {
+    let root = directory();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let dev = Dev::start(root.path(), &["--ingress-tls-port", &port]);
+    let note = format!("no TLS for Ingress: port {port} is in use");
+    assert!(dev.seen.contains(&note), "{}", dev.seen);
+    let answer = dev.get("shop.example.com", "/cart");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn a_gateways_listener_has_its_secrets_certificate_and_follows_it() {
+    let name = || vec!["secure.example.com".to_owned()];
+    let make = || rcgen::generate_simple_self_signed(name()).expect("a certificate");
+    let (old, new) = (make(), make());
+    let root = directory();
+    let port = free_port();
+    let file = root.path().join("gateway.yaml");
+    fs::write(&file, gateway(port, &old)).expect("written");
+    let mut dev = Dev::start(root.path(), &[]);
+    let url = format!("https://127.0.0.1:{port}");
+    assert!(dev.seen.contains(&url), "{}", dev.seen);
+
+    let host = "secure.example.com";
+    let (answer, shown) = get_tls(port, host, host, "/").expect("a handshake");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(shown, old.cert.der().to_vec());
+    // No certificate, no handshake.
+    assert!(get_tls(port, "other.example.com", host, "/").is_none());
+
+    fs::write(&file, gateway(port, &new)).expect("written");
+    dev.wait_for("~ Secret shop/cert");
+    let (_, shown) = get_tls(port, host, host, "/").expect("a handshake");
+    assert_eq!(shown, new.cert.der().to_vec());
+
+    let broken = gateway(port, &new).replace("BEGIN PRIVATE KEY", "BEGIN NOTHING");
+    fs::write(&file, broken).expect("written");
+    dev.wait_for("UnusableCertificate");
+    assert!(get_tls(port, host, host, "/").is_none());
+}
+
+/// A client that takes every certificate: which one it is is looked at afterwards.
+mod tls {
+    use std::sync::Arc;
+
+    use tokio_rustls::rustls;
+
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+    #[derive(Debug)]
+    struct TakesAll;
+
+    pub(super) fn takes_all() -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(TakesAll))
+            .with_no_client_auth();
+        Arc::new(config)
+    }
+
+    impl ServerCertVerifier for TakesAll {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            let provider = rustls::crypto::ring::default_provider();
+            provider
+                .signature_verification_algorithms
+                .supported_schemes()
+        }
     }
 }

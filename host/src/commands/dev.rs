@@ -8,6 +8,7 @@
 //! All changes go through one loop, one after the other; what cannot be done is said, and what ran
 //! before goes on.
 
+mod certificates;
 mod config;
 mod event;
 mod log;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::host_pattern::HostPattern;
+use super::tls;
 
 /// A certificate with its chain and its private key, both PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,6 +65,18 @@ pub enum CertificateError {
 /// All that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateErrors(pub Vec<CertificateError>);
+
+// === impl KeyPair ===
+
+impl KeyPair {
+    /// Whether it can be used: both are there and belong together.
+    ///
+    /// # Errors
+    /// Why not, with nothing of the key.
+    pub fn check(&self) -> Result<(), String> {
+        tls::key(self, &tls::provider()).map(drop)
+    }
+}
 
 impl fmt::Debug for KeyPair {
     /// Without the key: it must not get into a log.

@@ -132,7 +132,7 @@ impl PortTls {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -166,7 +166,8 @@ impl Keys {
     }
 }
 
-fn key(pair: &KeyPair, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, String> {
+/// Reads a certificate and its key.
+pub(super) fn key(pair: &KeyPair, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, String> {
     let chain = CertificateDer::pem_slice_iter(pair.chain.as_bytes());
     let chain: Vec<_> = chain
         .collect::<Result<_, _>>()

@@ -146,16 +146,18 @@ async fn serve(io: Box<dyn Io>, connection: usize, script: impl Fn(Stream) -> Do
     let (control, mut told) = mpsc::unbounded_channel();
     loop {
         tokio::select! {
+            // A stream that is dropped is reset, unless the connection is closed first.
+            biased;
+            Some(control) = told.recv() => match control {
+                Control::GoAway => http.graceful_shutdown(),
+                Control::Close => return,
+            },
             accepted = http.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     let control = control.clone();
                     tokio::spawn(script(Stream { connection, request, respond, control }));
                 }
                 _ => return,
-            },
-            Some(control) = told.recv() => match control {
-                Control::GoAway => http.graceful_shutdown(),
-                Control::Close => return,
             },
         }
     }

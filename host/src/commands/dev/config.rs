@@ -22,6 +22,8 @@ pub(super) struct Config {
     pub(super) options: String,
     pub(super) bind: IpAddr,
     pub(super) ingress_port: u16,
+    /// 0 = none.
+    pub(super) ingress_tls_port: u16,
     pub(super) port_offset: u16,
     pub(super) echo: bool,
     pub(super) backends: Vec<Backend>,
@@ -70,6 +72,7 @@ impl Config {
             options: args.classes.options(),
             bind: args.bind,
             ingress_port: args.ingress_port,
+            ingress_tls_port: args.ingress_tls_port,
             port_offset: args.port_offset,
             echo: !args.no_echo,
             backends: backends.collect::<Result<_, _>>()?,

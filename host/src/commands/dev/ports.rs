@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
 
+use super::certificates::Served;
 use super::config::Config;
 use crate::dump::Dump;
-use crate::gateway::{ListenError, ListenerSpec};
+use crate::gateway::{HostPattern, ListenError, ListenerSpec};
 
 /// Below this, a port is for the system's own.
 const PRIVILEGED: u16 = 1024;
@@ -21,8 +22,12 @@ pub(super) struct Port {
     pub(super) listener: Option<u16>,
     /// Whose they are.
     pub(super) gateways: Vec<String>,
-    /// Not served: the gateway has no TLS yet.
+    /// Speaks TLS.
     pub(super) tls: bool,
+    /// Which Secrets serve which hosts of its listeners.
+    pub(super) served: Vec<Served>,
+    /// Hostnames of its listeners that speak TLS.
+    pub(super) hostnames: Vec<HostPattern>,
 }
 
 /// All ports by number.
@@ -36,14 +41,43 @@ pub(super) fn ports(config: &Config, dump: &Dump) -> Ports {
         let number = local(config, listener.port);
         let port = ports.entry(number).or_default();
         port.listener = Some(listener.port);
-        port.tls |= matches!(&*listener.protocol, "HTTPS" | "TLS");
+        if listener.protocol == "HTTPS" {
+            port.tls = true;
+            let hostname = listener.hostname.as_deref().unwrap_or_default();
+            let hostname = HostPattern::parse(hostname);
+            let secrets = listener.rest.get("certificates").and_then(Value::as_array);
+            let secrets = secrets.into_iter().flatten().filter_map(|secret| {
+                let (namespace, name) = secret.as_str()?.split_once('/')?;
+                Some(Served {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                    hosts: vec![hostname.clone()],
+                    required: true,
+                })
+            });
+            port.served.extend(secrets);
+            port.hostnames.push(hostname);
+        }
         for gateway in &listener.gateways {
             if !port.gateways.contains(gateway) {
                 port.gateways.push(gateway.clone());
             }
         }
     }
+    let number = config.ingress_tls_port;
+    // A Gateway's plain listener has the port for itself.
+    if number != 0 && ports.get(&number).is_none_or(|port| port.tls) {
+        let port = ports.entry(number).or_default();
+        port.ingress = true;
+        port.tls = true;
+    }
     ports
+}
+
+/// Whether all that a port does is serve Ingress over TLS.
+pub(super) fn only_ingress_over_tls(ports: &Ports, number: u16) -> bool {
+    let port = ports.get(&number);
+    port.is_some_and(|port| port.tls && port.listener.is_none())
 }
 
 /// The port here that stands for one of a Gateway.
@@ -73,8 +107,10 @@ pub(super) fn filter_configuration(ports: &Ports) -> Vec<u8> {
 pub(super) fn listeners(bind: IpAddr, ports: &Ports) -> Vec<ListenerSpec> {
     ports
         .iter()
-        .filter(|(_, port)| !port.tls)
-        .map(|(number, _)| ListenerSpec::http(SocketAddr::new(bind, *number)))
+        .map(|(number, port)| ListenerSpec {
+            tls: port.tls,
+            ..ListenerSpec::http(SocketAddr::new(bind, *number))
+        })
         .collect()
 }
 
@@ -89,6 +125,7 @@ pub(super) fn explain(config: &Config, ports: &Ports, error: &ListenError) -> St
     let ingress = number == config.ingress_port;
     let hint = match ports.get(&number).and_then(|port| port.listener) {
         _ if ingress => "--ingress-port PORT takes another".to_owned(),
+        None => "--ingress-tls-port PORT takes another, 0 none".to_owned(),
         Some(listener) if listener != number => format!(
             "it stands for port {listener} of a Gateway; --port-offset N takes port {listener} + N"
         ),

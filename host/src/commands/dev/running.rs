@@ -9,13 +9,14 @@ use anyhow::{Context, anyhow};
 use silverback_core::table::store::publish::{Published, pages_in_zone};
 use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
 
+use super::certificates;
 use super::config::Config;
 use super::log::FilterLog;
 use super::ports::{self, Ports};
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
 use crate::commands::Failure;
 use crate::dump::Dump;
-use crate::gateway::{AccessHook, Gateway, GatewayOptions};
+use crate::gateway::{AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair};
 use crate::manifests::{self, Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::offline;
@@ -48,6 +49,12 @@ pub(super) struct Running {
     /// What the translator says, without places.
     findings: BTreeMap<ObjectKey, Vec<Problem>>,
     refused: BTreeMap<ObjectKey, Problem>,
+    /// The certificate for hosts of Ingress that have none.
+    own: KeyPair,
+    /// What the TLS ports were given, and what was wrong with it.
+    secured: BTreeMap<u16, (Certificates, Vec<Problem>)>,
+    /// What is not as usual, for the start.
+    pub(super) notes: Vec<String>,
 }
 
 /// What a change came to.
@@ -121,6 +128,8 @@ impl Running {
         let gateway = Gateway::start(&filter, options)
             .map_err(|error| anyhow!("silverback.wasm does not start: {error}"))?;
 
+        let own = certificates::self_signed(config.bind)
+            .context("cannot make a certificate for Ingress")?;
         let mut running = Self {
             config,
             set: ManifestSet::default(),
@@ -137,6 +146,9 @@ impl Running {
             addresses: Addresses::default(),
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
+            own,
+            secured: BTreeMap::new(),
+            notes: Vec::new(),
         };
         let effect = running.change(set, Instant::now(), Instant::now())?;
         if let Some(error) = effect.errors.into_iter().next() {
@@ -218,6 +230,8 @@ impl Running {
         if published.is_some() || before.is_empty() {
             self.show(&mut errors)?;
         }
+        // A Secret can change without the table.
+        self.secure(&self.ports.clone());
         let mut ports = self.ports.clone();
         ports.retain(|number, port| before.get(number) != Some(port));
         let mut closed: Vec<u16> = before.keys().copied().collect();
@@ -297,13 +311,52 @@ impl Running {
         }
         self.gateway
             .reconfigure(&ports::filter_configuration(&ports))?;
+        // Before anybody can connect.
+        self.secure(&ports);
         let listeners = ports::listeners(self.config.bind, &ports);
+        let mut ports = ports;
         if let Err(failed) = self.gateway.set_listeners(&listeners) {
-            let explain = |error| ports::explain(&self.config, &ports, error);
-            errors.extend(failed.0.iter().map(explain));
+            for error in &failed.0 {
+                let message = ports::explain(&self.config, &ports, error);
+                let number = error.addr.port();
+                // Ingress has another port, which is enough to begin with.
+                if ports::only_ingress_over_tls(&ports, number) {
+                    self.config.ingress_tls_port = 0;
+                    ports.remove(&number);
+                    self.notes.push(format!("no TLS for Ingress: {message}"));
+                } else {
+                    errors.push(message);
+                }
+            }
         }
         self.ports = ports;
         Ok(())
+    }
+
+    /// Gives the TLS ports their certificates.
+    fn secure(&mut self, ports: &Ports) {
+        let mut secured = BTreeMap::new();
+        for (number, port) in ports.iter().filter(|(_, port)| port.tls) {
+            let (mut by_host, problems) = certificates::certificates(&self.objects, &port.served);
+            if port.ingress {
+                let own = || vec![self.own.clone()];
+                by_host.entry(HostPattern::Any).or_insert_with(own);
+            }
+            let new = Certificates {
+                by_host,
+                client_auth: None,
+                listeners: port.hostnames.clone(),
+            };
+            let old = self.secured.get(number).map(|(old, _)| old);
+            if old != Some(&new)
+                && let Err(error) = self.gateway.set_certificates(*number, &new)
+            {
+                // Hosts without a certificate: the problems say why.
+                tracing::debug!(%error, port = number, "not all hosts have a certificate");
+            }
+            secured.insert(*number, (new, problems));
+        }
+        self.secured = secured;
     }
 
     /// All problems with places; returns those that are new.
@@ -312,6 +365,7 @@ impl Running {
         let mut problems = self.set.problems();
         problems.extend(self.refused.values().cloned());
         problems.extend(self.findings.values().flatten().cloned());
+        problems.extend(self.secured.values().flat_map(|(_, found)| found.clone()));
         let mut locator = Locator::default();
         for problem in &mut problems {
             self.set.place(problem, &objects, &mut locator);

@@ -43,6 +43,10 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
     )?;
     heading(out, "Listening")?;
     listeners(out, config, &running.ports)?;
+    for note in &running.notes {
+        let warning = style::WARNING;
+        writeln!(out, "{warning}note{warning:#}: {note}")?;
+    }
     writeln!(out)?;
     heading(out, "Routes")?;
     render::routes(out, &running.dump, ROWS)?;
@@ -150,7 +154,7 @@ pub(super) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
 }
 
 fn listeners(out: &mut dyn Write, config: &Config, ports: &Ports) -> io::Result<()> {
-    let mut grid = Grid::new(&["", "", ""]);
+    let mut grid = Grid::new(&["", ""]);
     for (number, port) in ports {
         let mut serves = Vec::new();
         if port.ingress {
@@ -160,13 +164,9 @@ fn listeners(out: &mut dyn Write, config: &Config, ports: &Ports) -> io::Result<
             let gateways = port.gateways.join(", ");
             serves.push(format!("Gateway port {listener}: {gateways}"));
         }
-        let url = url(config, *number, "");
-        let note = if port.tls {
-            "not served: no TLS yet".to_owned()
-        } else {
-            String::new()
-        };
-        grid.row([url, serves.join("; "), note]);
+        let scheme = if port.tls { "https" } else { "http" };
+        let url = format!("{scheme}://{}:{number}", ip(config));
+        grid.row([url, serves.join("; ")]);
     }
     grid.write(out)
 }
@@ -269,20 +269,39 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
         let value = example(header).unwrap_or_default();
         options += &format!(" -H {}", quote(&format!("{}: {value}", header.name)));
     }
-    let host_header = name
-        .as_ref()
-        .map(|name| format!(" -H {}", quote(&format!("Host: {name}"))));
-    let curl = format!(
-        "curl -i{}{options} {}",
-        host_header.unwrap_or_default(),
-        quote(&url(config, here, path))
-    );
+    let tls = running.ports.get(&here).is_some_and(|port| port.tls);
+    let curl = match (&name, tls) {
+        // The name must be in the handshake too.
+        (_, true) => {
+            let name = name.as_deref().unwrap_or("localhost");
+            let ip = match ip(config) {
+                ip if ip == "localhost" => "127.0.0.1".to_owned(),
+                ip => ip,
+            };
+            let resolve = format!("{name}:{here}:{ip}");
+            let url = format!("https://{name}:{here}{path}");
+            format!(
+                "curl -ik --resolve {}{options} {}",
+                quote(&resolve),
+                quote(&url)
+            )
+        }
+        (Some(name), false) => {
+            let host = quote(&format!("Host: {name}"));
+            format!(
+                "curl -i -H {host}{options} {}",
+                quote(&url(config, here, path))
+            )
+        }
+        (None, false) => format!("curl -i{options} {}", quote(&url(config, here, path))),
+    };
 
     let port = listener
-        .filter(|port| *port != 80)
+        .filter(|port| *port != if tls { 443 } else { 80 })
         .map(|port| format!(":{port}"));
     let name = name.unwrap_or_else(|| "example.com".to_owned());
-    let asked = format!("http://{name}{}{path}", port.unwrap_or_default());
+    let scheme = if tls { "https" } else { "http" };
+    let asked = format!("{scheme}://{name}{}{path}", port.unwrap_or_default());
     let mut explain = "silverback explain".to_owned();
     for path in &config.paths {
         explain += &format!(" -f {}", quote(&path.display().to_string()));
@@ -302,12 +321,15 @@ fn example(wanted: &ValueMatch) -> Option<&str> {
 }
 
 fn url(config: &Config, port: u16, path: &str) -> String {
-    let ip = match config.bind {
+    format!("http://{}:{port}{path}", ip(config))
+}
+
+fn ip(config: &Config) -> String {
+    match config.bind {
         ip if ip.is_unspecified() => "localhost".to_owned(),
         std::net::IpAddr::V6(ip) => format!("[{ip}]"),
         ip => ip.to_string(),
-    };
-    format!("http://{ip}:{port}{path}")
+    }
 }
 
 /// The word as a shell takes it.

@@ -1,0 +1,236 @@
+//! Certificates of TLS ports: from Secrets of the files, and one of our own for Ingress.
+//!
+//! Which Secret serves which host is the translator's to say; here its bytes are found.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, DnType};
+use serde_json::Value;
+
+use super::stubs::Objects;
+use crate::gateway::{HostPattern, KeyPair};
+use crate::object::ObjectKey;
+use crate::problem::{Problem, Severity};
+
+/// A Secret and the hosts for which its certificate is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Served {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) hosts: Vec<HostPattern>,
+    /// Without it they have no handshake at all (a Gateway's listener); otherwise they have what
+    /// hosts without a certificate of their own have (Ingress, as in Kong).
+    pub(super) required: bool,
+}
+
+/// Certificates by host, as [`crate::gateway::Certificates`] has them.
+pub(super) type ByHost = BTreeMap<HostPattern, Vec<KeyPair>>;
+
+/// The certificates that these Secrets have. One that is missing or has none that can be used is a
+/// problem. A host that must have one and has none is there, with none.
+pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec<Problem>) {
+    let mut by_host = ByHost::new();
+    let mut problems = Vec::new();
+    for Served {
+        namespace,
+        name,
+        hosts,
+        required,
+    } in served
+    {
+        if *required {
+            for host in hosts {
+                by_host.entry(host.clone()).or_default();
+            }
+        }
+        let key = ObjectKey::new("v1", "Secret", namespace, name);
+        let pair = match objects.get(&key) {
+            None => Err(("", "there is no such Secret".to_owned())),
+            Some(json) => key_pair(json),
+        };
+        let pair = match pair {
+            Ok(pair) => pair,
+            Err((field, message)) => {
+                problems.push(unusable(key, field, message));
+                continue;
+            }
+        };
+        for host in hosts {
+            let pairs = by_host.entry(host.clone()).or_default();
+            if !pairs.contains(&pair) {
+                pairs.push(pair.clone());
+            }
+        }
+    }
+    (by_host, problems)
+}
+
+/// A problem of a Secret. The message never has anything of its data.
+fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
+    let mut problem = Problem::new("UnusableCertificate", Severity::Error, message)
+        .hint("it needs tls.crt and tls.key in PEM, as `kubectl create secret tls` makes them")
+        .about(secret);
+    problem.field = field.to_owned();
+    problem
+}
+
+/// The certificate in a Secret; or the field that is wrong, and why.
+fn key_pair(json: &[u8]) -> Result<KeyPair, (&'static str, String)> {
+    // It came from the manifests' own writer.
+    let secret: Value = serde_json::from_slice(json).unwrap_or_default();
+    let pair = KeyPair {
+        chain: text(&secret, "tls.crt").map_err(|why| ("data[tls.crt]", why))?,
+        key: text(&secret, "tls.key").map_err(|why| ("data[tls.key]", why))?,
+    };
+    pair.check().map_err(|why| ("data", why))?;
+    Ok(pair)
+}
+
+fn text(secret: &Value, name: &str) -> Result<String, String> {
+    // "stringData overwrites data" (Secret v1).
+    if let Some(text) = secret["stringData"][name].as_str() {
+        return Ok(text.to_owned());
+    }
+    let coded = secret["data"][name].as_str().ok_or("it is missing")?;
+    // A folded block of YAML has line breaks in it.
+    let coded: String = coded.split_ascii_whitespace().collect();
+    let bytes = STANDARD.decode(coded).map_err(|_| "it is no base64")?;
+    String::from_utf8(bytes).map_err(|_| "it is no text".to_owned())
+}
+
+/// A certificate that nobody has signed, for names of this machine.
+pub(super) fn self_signed(bind: IpAddr) -> Result<KeyPair, rcgen::Error> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    names.push("::1".to_owned());
+    if !bind.is_unspecified() && !bind.is_loopback() {
+        names.push(bind.to_string());
+    }
+    let mut params = CertificateParams::new(names)?;
+    let subject = &mut params.distinguished_name;
+    subject.push(DnType::CommonName, "silverback dev");
+    let key = rcgen::KeyPair::generate()?;
+    Ok(KeyPair {
+        chain: params.self_signed(&key)?.pem(),
+        key: key.serialize_pem(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn objects(secrets: &[(&str, Value)]) -> Objects {
+        let object = |(name, secret): &(&str, Value)| {
+            let key = ObjectKey::new("v1", "Secret", "shop", name);
+            let json: Arc<[u8]> = secret.to_string().into_bytes().into();
+            (key, json)
+        };
+        secrets.iter().map(object).collect()
+    }
+
+    fn served(name: &str, hosts: &[&str]) -> Served {
+        Served {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+            hosts: hosts.iter().map(|host| HostPattern::parse(host)).collect(),
+            required: false,
+        }
+    }
+
+    fn pair() -> KeyPair {
+        self_signed(IpAddr::from([192, 0, 2, 1])).expect("a certificate")
+    }
+
+    #[test]
+    fn secrets_give_their_certificates_to_their_hosts() {
+        let (first, second) = (pair(), pair());
+        let coded = |text: &str| STANDARD.encode(text);
+        // As a folded block of YAML has it.
+        let folded = |text: &str| coded(text).replace("A", "A\n ");
+        let objects = objects(&[
+            (
+                "data",
+                json!({"data": {"tls.crt": coded(&first.chain), "tls.key": coded(&first.key)}}),
+            ),
+            (
+                "folded",
+                json!({"data": {"tls.crt": folded(&first.chain), "tls.key": folded(&first.key)}}),
+            ),
+            (
+                "text",
+                json!({"stringData": {"tls.crt": second.chain, "tls.key": second.key}}),
+            ),
+        ]);
+        let (by_host, problems) = certificates(
+            &objects,
+            &[
+                served("data", &["a.example", "*.example"]),
+                served("folded", &["a.example"]),
+                served("text", &["a.example"]),
+            ],
+        );
+        assert_eq!(problems, []);
+        // The same certificate once, however many Secrets have it.
+        let expected = ByHost::from([
+            (HostPattern::parse("a.example"), vec![first.clone(), second]),
+            (HostPattern::parse("*.example"), vec![first]),
+        ]);
+        assert_eq!(by_host, expected);
+    }
+
+    #[test]
+    fn a_secret_without_a_certificate_is_a_problem_and_costs_its_hosts_only() {
+        let (good, other) = (pair(), pair());
+        let objects = objects(&[
+            ("empty", json!({})),
+            ("no-key", json!({"stringData": {"tls.crt": good.chain}})),
+            (
+                "no-base64",
+                json!({"data": {"tls.crt": "%", "tls.key": ""}}),
+            ),
+            (
+                "no-text",
+                json!({"data": {"tls.crt": STANDARD.encode(b"\xff"), "tls.key": ""}}),
+            ),
+            (
+                "other-key",
+                json!({"stringData": {"tls.crt": good.chain, "tls.key": other.key}}),
+            ),
+            (
+                "good",
+                json!({"stringData": {"tls.crt": good.chain, "tls.key": good.key}}),
+            ),
+        ]);
+        for (name, field) in [
+            ("missing", ""),
+            ("empty", "data[tls.crt]"),
+            ("no-key", "data[tls.key]"),
+            ("no-base64", "data[tls.crt]"),
+            ("no-text", "data[tls.crt]"),
+            ("other-key", "data"),
+        ] {
+            let optional = [served(name, &["a"]), served("good", &["b"])];
+            let (by_host, problems) = certificates(&objects, &optional);
+            assert!(by_host.keys().eq([&HostPattern::parse("b")]), "{name}");
+            let [problem] = &*problems else {
+                panic!("{name}: {problems:?}");
+            };
+            assert_eq!(problem.field, field, "{name}");
+            let about = problem.object.as_ref().map(ToString::to_string);
+            assert_eq!(about, Some(format!("Secret shop/{name}")));
+
+            let required = optional.map(|served| Served {
+                required: true,
+                ..served
+            });
+            let (by_host, _) = certificates(&objects, &required);
+            assert_eq!(by_host[&HostPattern::parse("a")], [], "{name}");
+            assert_eq!(by_host[&HostPattern::parse("b")], [good.clone()], "{name}");
+        }
+    }
+}
