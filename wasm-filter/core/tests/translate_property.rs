@@ -41,7 +41,7 @@ impl Choices {
 
 const NAMESPACES: [&str; 2] = ["a", "b"];
 const SERVICES: [&str; 3] = ["s0", "s1", "s2"];
-const KINDS: u8 = 10;
+const KINDS: u8 = 12;
 
 fn object(kind: u8, choice: u64) -> Value {
     let mut c = Choices(choice);
@@ -75,7 +75,7 @@ fn object(kind: u8, choice: u64) -> Value {
                 "parametersRef": c.value(&[json!(null), json!(null), json!({"name": "x"})])}}),
         6 => json!({"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
             "metadata": {"namespace": ns, "name": c.of(&["g0", "g1"])},
-            "spec": {"from": [{"group": "gateway.networking.k8s.io", "kind": c.of(&["HTTPRoute", "Gateway"]),
+            "spec": {"from": [{"group": "gateway.networking.k8s.io", "kind": c.of(&["HTTPRoute", "Gateway", "GRPCRoute", "ListenerSet"]),
                     "namespace": c.of(&NAMESPACES)}],
                 "to": [{"group": "", "kind": c.of(&["Service", "Secret"]),
                     "name": c.value(&[json!(null), json!("s0"), json!("t0")])}]}}),
@@ -83,6 +83,8 @@ fn object(kind: u8, choice: u64) -> Value {
             "metadata": {"name": ns, "labels": {"team": c.of(&["red", "blue"])}}}),
         8 => json!({"apiVersion": "v1", "kind": "Secret",
             "metadata": {"namespace": ns, "name": "t0"}, "type": c.of(&["kubernetes.io/tls", "Opaque"])}),
+        10 => grpc_route(&mut c, ns),
+        11 => listener_set(&mut c, ns),
         _ => json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {"name": c.of(&["kong", "nginx"]), "annotations":
                 {"ingressclass.kubernetes.io/is-default-class": c.of(&["true", "false"])}}}),
@@ -126,12 +128,7 @@ fn ingress(c: &mut Choices, ns: &str) -> Value {
 fn http_route(c: &mut Choices, ns: &str) -> Value {
     let name = c.of(&["r0", "r1", "r2"]);
     let created = created(c);
-    let parents: Vec<Value> = (0..1 + c.below(2))
-        .map(|_| {
-            json!({"name": c.of(&["gw0", "gw1"]), "namespace": c.of(&NAMESPACES),
-                "sectionName": c.value(&[json!(null), json!(null), json!("l0"), json!("l9")])})
-        })
-        .collect();
+    let parents: Vec<Value> = (0..1 + c.below(2)).map(|_| parent(c)).collect();
     let hostnames = c.value(&[
         json!(null),
         json!(["x.a.com"]),
@@ -143,6 +140,7 @@ fn http_route(c: &mut Choices, ns: &str) -> Value {
         json!([{"path": {"value": "/x"}}, {"method": "GET"}]),
         json!([{"headers": [{"name": "Env", "value": "t"}]}]),
         json!([{"path": {"type": "RegularExpression", "value": ".*"}}, {}]),
+        json!([{"path": {"type": "RegularExpression", "value": "("}}, {"queryParams": [{"name": "a", "value": "b"}]}]),
     ]);
     let backends: Vec<Value> = (0..c.below(3))
         .map(|_| {
@@ -154,12 +152,71 @@ fn http_route(c: &mut Choices, ns: &str) -> Value {
         "metadata": {"namespace": ns, "name": name, "creationTimestamp": created, "generation": c.below(2)},
         "spec": {"parentRefs": parents, "hostnames": hostnames,
             "rules": [{"matches": matches, "backendRefs": backends,
-                "filters": c.value(&[json!(null), json!(null), json!([{"type": "URLRewrite"}])])}]}})
+                "filters": filters(c)}]}})
+}
+
+fn parent(c: &mut Choices) -> Value {
+    let (kind, name) = match c.below(3) {
+        0 => ("ListenerSet", c.of(&["ls0", "ls1"])),
+        _ => ("Gateway", c.of(&["gw0", "gw1"])),
+    };
+    json!({"kind": kind, "name": name, "namespace": c.of(&NAMESPACES),
+        "sectionName": c.value(&[json!(null), json!(null), json!("l0"), json!("l9")])})
+}
+
+fn filters(c: &mut Choices) -> Value {
+    let mirror = json!({"type": "RequestMirror", "requestMirror": {"percent": 10,
+        "backendRef": {"name": c.of(&SERVICES), "namespace": c.of(&NAMESPACES), "port": 80}}});
+    c.value(&[
+        json!(null),
+        json!(null),
+        json!([{"type": "URLRewrite"}]),
+        json!([mirror.clone(), mirror]),
+        json!([{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}]),
+        json!([{"type": "ExtensionRef", "extensionRef": {"group": "configuration.konghq.com",
+            "kind": "KongPlugin", "name": "p"}}]),
+        json!([{"type": "ExtensionRef", "extensionRef": {"group": "x.io", "kind": "Y", "name": "p"}}]),
+    ])
+}
+
+fn grpc_route(c: &mut Choices, ns: &str) -> Value {
+    let name = c.of(&["r0", "r1"]);
+    let created = created(c);
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GRPCRoute",
+        "metadata": {"namespace": ns, "name": name, "creationTimestamp": created, "generation": c.below(2)},
+        "spec": {"parentRefs": [parent(c)],
+            "hostnames": c.value(&[json!(null), json!(["x.a.com"]), json!(["*.a.com"])]),
+            "rules": [{"matches": c.value(&[json!(null), json!([{"method": {"service": "a"}}]),
+                    json!([{"method": {"method": "b"}}, {"method": {}}])]),
+                "filters": filters(c),
+                "backendRefs": [{"name": c.of(&SERVICES), "namespace": c.of(&NAMESPACES), "port": 80}]}]}})
+}
+
+fn listener_set(c: &mut Choices, ns: &str) -> Value {
+    let name = c.of(&["ls0", "ls1"]);
+    let created = created(c);
+    let parent = json!({"name": c.of(&["gw0", "gw1"]), "namespace": c.of(&NAMESPACES)});
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "ListenerSet",
+        "metadata": {"namespace": ns, "name": name, "creationTimestamp": created, "generation": c.below(2)},
+        "spec": {"parentRef": c.value(&[parent.clone(), parent, json!(null)]), "listeners": listeners(c)}})
 }
 
 fn gateway(c: &mut Choices, ns: &str) -> Value {
     let name = c.of(&["gw0", "gw1"]);
-    let listeners: Vec<Value> = (0..1 + c.below(2))
+    let listeners = listeners(c);
+    let allowed = c.value(&[
+        json!(null),
+        json!({"namespaces": {"from": "All"}}),
+        json!({"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "blue"}}}}),
+    ]);
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": {"namespace": ns, "name": name},
+        "spec": {"gatewayClassName": c.of(&["c0", "c1"]), "listeners": listeners,
+            "allowedListeners": allowed}})
+}
+
+fn listeners(c: &mut Choices) -> Vec<Value> {
+    (0..1 + c.below(2))
         .map(|i| {
             json!({"name": format!("l{i}"), "port": c.value(&[json!(80), json!(8080)]),
                 "protocol": c.of(&["HTTP", "HTTP", "HTTPS", "TCP"]),
@@ -168,10 +225,7 @@ fn gateway(c: &mut Choices, ns: &str) -> Value {
                 "allowedRoutes": {"namespaces": c.value(&[json!(null), json!({"from": "All"}),
                     json!({"from": "Selector", "selector": {"matchLabels": {"team": "red"}}})])}})
         })
-        .collect();
-    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-        "metadata": {"namespace": ns, "name": name},
-        "spec": {"gatewayClassName": c.of(&["c0", "c1"]), "listeners": listeners}})
+        .collect()
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -179,6 +233,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (0..KINDS, any::<u64>()).prop_map(|(kind, choice)| Step::Apply { kind, choice }),
         // Routes are where most of the rules are.
         6 => (0..2u8, any::<u64>()).prop_map(|(kind, choice)| Step::Apply { kind, choice }),
+        6 => (10..12u8, any::<u64>()).prop_map(|(kind, choice)| Step::Apply { kind, choice }),
         4 => any::<usize>().prop_map(|nth| Step::Delete { nth }),
         5 => Just(Step::Commit),
         2 => (1..5000usize).prop_map(|max| Step::Take { max }),

@@ -64,11 +64,11 @@ fn rewrites_replace_host_and_path() {
         ),
         (
             "{path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}",
-            json!({"path": {"prefix": ""}}),
+            json!({"path": {"prefix": "/"}}),
         ),
         (
             "{path: {type: ReplacePrefixMatch, replacePrefixMatch: ''}}",
-            json!({"path": {"prefix": ""}}),
+            json!({"path": {"prefix": "/"}}),
         ),
     ] {
         let world = rule(&format!(

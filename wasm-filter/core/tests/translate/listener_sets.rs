@@ -13,7 +13,7 @@ fn gateway(allowed: &str, listeners: &str) -> String {
 fn set(namespace: &str, name: &str, created: &str, listeners: &str) -> String {
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\n\
-         metadata: {{name: {name}, namespace: {namespace}, creationTimestamp: '{created}', generation: 2}}\n\
+         metadata: {{name: {name}, namespace: {namespace}, creationTimestamp: {created}, generation: 2}}\n\
          spec: {{parentRef: {{name: main, namespace: shop}}, listeners: [{listeners}]}}\n---\n"
     )
 }
@@ -58,11 +58,11 @@ fn a_gateway_says_whose_listener_sets_attach() {
         let text = format!(
             "{BASE}{}{}{}",
             gateway(allowed, OWN),
-            set("shop", "same", "", EXTRA),
+            set("shop", "same", "null", EXTRA),
             set(
                 "other",
                 "other",
-                "",
+                "null",
                 "{name: x, port: 90, protocol: HTTP, hostname: other.com}"
             )
         );
@@ -108,7 +108,7 @@ fn routes_attach_to_what_they_name_and_to_nothing_else() {
             set(
                 "shop",
                 "more",
-                "",
+                "null",
                 &format!("{EXTRA}, {{name: third, port: 90, protocol: HTTP, hostname: third.com}}")
             ),
             route(
@@ -140,15 +140,15 @@ fn the_gateway_comes_before_older_listener_sets_and_these_before_younger_ones() 
         set(
             "shop",
             "b-old",
-            "2020-01-01T00:00:00Z",
+            "'2020-01-01T00:00:00Z'",
             &format!("{EXTRA}, {{name: own, port: 90, protocol: HTTP, hostname: own.com}}")
         ),
-        set("shop", "a-young", "2021-01-01T00:00:00Z", EXTRA),
+        set("shop", "a-young", "'2021-01-01T00:00:00Z'", EXTRA),
         // Of one age the name decides.
         set(
             "shop",
             "z-old",
-            "2020-01-01T00:00:00Z",
+            "'2020-01-01T00:00:00Z'",
             "{name: tcp, port: 90, protocol: TCP}, {name: z, port: 90, protocol: HTTP, hostname: z.com}"
         )
     );
@@ -202,8 +202,8 @@ fn the_gateway_comes_before_older_listener_sets_and_these_before_younger_ones() 
 
 #[test]
 fn when_the_winner_goes_the_loser_is_in_effect() {
-    let winner = set("shop", "first", "2020-01-01T00:00:00Z", EXTRA);
-    let loser = set("shop", "second", "2021-01-01T00:00:00Z", EXTRA);
+    let winner = set("shop", "first", "'2020-01-01T00:00:00Z'", EXTRA);
+    let loser = set("shop", "second", "'2021-01-01T00:00:00Z'", EXTRA);
     let routes = route(
         "HTTPRoute",
         &format!("{{parentRefs: [{{kind: ListenerSet, name: second}}], rules: [{{{TO_WEB}}}]}}"),
@@ -237,7 +237,7 @@ fn a_listener_set_of_a_gateway_that_is_not_accepted_is_not() {
     let text = format!(
         "{BASE}{}{}",
         gateway(&format!("{ALL} {parameters}"), OWN),
-        set("shop", "more", "", EXTRA)
+        set("shop", "more", "null", EXTRA)
     );
     let world = World::of(any_class(), &text);
     assert_eq!(
@@ -263,7 +263,7 @@ fn grants_are_for_the_listener_set_itself() {
         let text = format!(
             "{BASE}{secret}{grant}{}{}",
             gateway(ALL, OWN),
-            set("shop", "more", "", listener)
+            set("shop", "more", "null", listener)
         );
         let world = World::of(any_class(), &text);
         let resolved =
@@ -289,7 +289,8 @@ fn a_listener_set_without_a_gateway_is_told() {
         ("null", "MissingField spec.parentRef"),
         ("7", "WrongType spec.parentRef"),
     ] {
-        let text = set("shop", "more", "", EXTRA).replace("{name: main, namespace: shop}", parent);
+        let text =
+            set("shop", "more", "null", EXTRA).replace("{name: main, namespace: shop}", parent);
         let world = World::of(any_class(), &format!("{BASE}{text}"));
         assert_eq!(
             problems(&world, "ListenerSet", "warning"),
