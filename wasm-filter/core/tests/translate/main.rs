@@ -7,6 +7,7 @@ mod filters;
 mod filters_paths;
 mod fixture;
 mod gateways;
+mod golden_rule;
 mod grpcroute;
 mod httproute_matches;
 mod listener_sets;
