@@ -21,6 +21,7 @@
 pub mod contract;
 #[cfg(feature = "translate")]
 pub mod explain;
+pub mod node;
 #[cfg(feature = "translate")]
 pub mod object;
 #[cfg(feature = "translate")]

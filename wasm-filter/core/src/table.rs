@@ -6,7 +6,7 @@
 //! The bytes are read as they are, with checked reads: no decoding, no allocation, no trust.
 
 pub mod build;
-mod bytes;
+pub(crate) mod bytes;
 #[cfg(feature = "translate")]
 pub mod dump;
 pub mod endpoints;

@@ -38,6 +38,23 @@ pub struct Published {
     pub segments: usize,
 }
 
+/// What is in effect in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreState {
+    /// The epoch; 0 without a table.
+    pub epoch: u64,
+    /// Digest of the logical root; zeros without a table that can be read.
+    pub digest: Digest,
+    /// The current logical root.
+    pub root: Option<Root>,
+    /// The one before.
+    pub previous: Option<Root>,
+    /// Pages in the pool.
+    pub pages: usize,
+    /// Pages that the next publication may use.
+    pub free: usize,
+}
+
 /// Writes tables into one store.
 #[derive(Debug)]
 pub struct Publisher {
@@ -167,6 +184,23 @@ impl Publisher {
         Ok((current.record.epoch, digest.unwrap_or_default()))
     }
 
+    /// What is in effect, with everything that a commit is decided by.
+    ///
+    /// # Errors
+    /// [`PublishError::Store`], [`PublishError::Foreign`].
+    pub fn state(&self, store: &impl SharedData) -> Result<StoreState, PublishError> {
+        let current = read_current(store)?;
+        let used = used_pages(&current);
+        Ok(StoreState {
+            epoch: current.record.epoch,
+            digest: logical_digest(&current),
+            root: current.root.map(|physical| physical.root),
+            previous: current.previous.map(|physical| physical.root),
+            pages: self.written.len(),
+            free: self.written.len().saturating_sub(used.len()),
+        })
+    }
+
     /// Puts a table into effect. `content` gives the bytes of a segment; it is asked only for
     /// those that are not in the store already.
     ///
@@ -178,16 +212,33 @@ impl Publisher {
         root: &Root,
         content: impl Fn(u32) -> Option<&'c [u8]>,
     ) -> Result<Published, PublishError> {
+        self.publish_over(store, None, root, content)
+    }
+
+    /// As [`Self::publish`], but only over the table with this epoch and digest of its logical
+    /// root.
+    ///
+    /// # Errors
+    /// As [`Self::publish`]; [`PublishError::Raced`] if another table is in effect.
+    pub fn publish_over<'c>(
+        &mut self,
+        store: &impl SharedData,
+        expected: Option<(u64, Digest)>,
+        root: &Root,
+        content: impl Fn(u32) -> Option<&'c [u8]>,
+    ) -> Result<Published, PublishError> {
         let claim = claim(store, self.writer)?;
         let current = read_current(store)?;
         if current.cas != claim.cas {
             return Err(PublishError::Raced);
         }
-        let epoch = current.record.epoch.saturating_add(1);
-        let mut used: BTreeSet<u16> = BTreeSet::new();
-        for kept in [&current.root, &current.previous].into_iter().flatten() {
-            used.extend(kept.all_pages());
+        if let Some((epoch, digest)) = expected {
+            if current.record.epoch != epoch || logical_digest(&current) != digest {
+                return Err(PublishError::Raced);
+            }
         }
+        let epoch = current.record.epoch.saturating_add(1);
+        let used = used_pages(&current);
         let changes = changes(root, current.root.as_ref(), content)?;
         let mut free: Vec<u16> = (0..)
             .take(self.written.len())
@@ -261,6 +312,20 @@ impl Publisher {
         }
         Ok(())
     }
+}
+
+/// The pages that no publication may touch: those of the current and the previous root.
+fn used_pages(current: &Current) -> BTreeSet<u16> {
+    let roots = [&current.root, &current.previous];
+    let kept = roots.into_iter().flatten();
+    kept.flat_map(|root| root.all_pages().iter().copied())
+        .collect()
+}
+
+/// Digest of the logical root in effect; zeros without a table.
+fn logical_digest(current: &Current) -> Digest {
+    let table = current.root.as_ref().filter(|root| root.epoch > 0);
+    table.map(|table| table.root.digest()).unwrap_or_default()
 }
 
 /// A segment that is new: index, id, bytes.

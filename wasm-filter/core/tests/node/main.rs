@@ -1,0 +1,8 @@
+//! The node protocol: both sides, and the files that the Lua node is tested with.
+
+mod bytes;
+mod commit;
+mod node;
+mod page;
+mod script;
+mod shared;
