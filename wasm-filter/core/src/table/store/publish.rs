@@ -232,10 +232,10 @@ impl Publisher {
         if current.cas != claim.cas {
             return Err(PublishError::Raced);
         }
-        if let Some((epoch, digest)) = expected {
-            if current.record.epoch != epoch || logical_digest(&current) != digest {
-                return Err(PublishError::Raced);
-            }
+        if let Some((epoch, digest)) = expected
+            && (current.record.epoch != epoch || logical_digest(&current) != digest)
+        {
+            return Err(PublishError::Raced);
         }
         let epoch = current.record.epoch.saturating_add(1);
         let used = used_pages(&current);
