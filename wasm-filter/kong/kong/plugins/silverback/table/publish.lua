@@ -183,10 +183,10 @@ local function used_pages(current)
 end
 
 
--- Pages that the next publication may use.
-function methods.free(self, current)
+-- Pages of a pool that the next publication may use.
+function M.free(pages, current)
   local _, used = used_pages(current)
-  return self.pages - used
+  return pages - used
 end
 
 
@@ -295,6 +295,10 @@ local function changes(raw, current, content)
     local known = current.root and root.id(current.root.root, segment) == root.id(raw, segment)
     if len > 0 and not known then
       local bytes = content(segment)
+      if bytes and #bytes ~= len then
+        return nil, { kind = "digest", segment = segment }
+      end
+
       if bytes then
         changed[segment] = bytes
         needed = needed + page.count(len)

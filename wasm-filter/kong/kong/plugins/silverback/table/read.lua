@@ -77,7 +77,7 @@ function M.current(store)
     current = nil
   end
 
-  local previous
+  local previous, _
   previous, _, err = place(store, 1 - record.slot)
   if err then
     return nil, err
