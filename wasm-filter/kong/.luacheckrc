@@ -2,4 +2,6 @@ std = "ngx_lua"
 max_line_length = 120
 globals = { "kong" }
 unused_args = false
-files["spec"] = { std = "+busted" }
+
+-- Tests make Kong and nginx anew.
+files["spec"] = { std = "+busted", globals = { "Kong", "ngx" } }

@@ -52,7 +52,7 @@ function M.balancer(kong_module, last_failure)
     if state and balancer_data then
       local status = state:before_try(balancer_data, ngx.now() * 1000, last_failure)
       if status then
-        if not state.plan then
+        if not state.plan and status == 503 then
           counters.add("no_plan")
         end
 

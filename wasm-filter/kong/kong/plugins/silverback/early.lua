@@ -75,7 +75,11 @@ function M.access(ctx)
   end
 
   if state.refuse then
-    counters.add(state.plan and "bad_plans" or "no_plan")
+    -- What was wrong with a plan was counted when it came.
+    if not state.plan and state.refuse == 503 then
+      counters.add("no_plan")
+    end
+
     return kong.response.error(state.refuse)
   end
 

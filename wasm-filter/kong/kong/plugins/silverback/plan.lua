@@ -114,19 +114,29 @@ local function text(plan, value, field)
 end
 
 
+-- An empty name is none.
+local function name(plan, value, field)
+  if value == "" then
+    return nil
+  end
+
+  return text(plan, value, field)
+end
+
+
 local function header(value, field, list)
   local len = byte(value, 1)
   if not len or #value < 1 + len then
     return truncated(field)
   end
 
-  local name = sub(value, 2, 1 + len)
+  local key = sub(value, 2, 1 + len)
   local rest = sub(value, 2 + len)
-  if len == 0 or find(name, NO_TOKEN) or FIXED_HEADERS[name] or not is_line(rest) then
+  if len == 0 or find(key, NO_TOKEN) or FIXED_HEADERS[key] or not is_line(rest) then
     return bad(field)
   end
 
-  list[#list + 1] = { name, rest }
+  list[#list + 1] = { key, rest }
   return nil
 end
 
@@ -237,12 +247,12 @@ fields[8] = function(plan, value)
     return truncated("tls")
   end
 
-  local name = sub(value, 9)
-  if not is_line(name) then
+  local server_name = sub(value, 9)
+  if not is_line(server_name) then
     return bad("tls")
   end
 
-  plan.tls_policy, plan.server_name = sub(value, 1, 8), name
+  plan.tls_policy, plan.server_name = sub(value, 1, 8), server_name
   return nil
 end
 
@@ -341,17 +351,17 @@ end
 
 
 fields[128] = function(plan, value)
-  return text(plan, value, "route_name")
+  return name(plan, value, "route_name")
 end
 
 
 fields[129] = function(plan, value)
-  return text(plan, value, "service_name")
+  return name(plan, value, "service_name")
 end
 
 
 fields[130] = function(plan, value)
-  return text(plan, value, "tags")
+  return name(plan, value, "tags")
 end
 
 
