@@ -323,7 +323,8 @@ describe("chain mode", function()
       assert.same({ method = "POST", path = "/m?q", body = "b", headers = { ["x-a"] = "1", host = "m.test" } },
                   sent[1].request)
       assert.same({ "http", "10.0.0.7", 8080 }, { sent[1].to.scheme, sent[1].to.host, sent[1].to.port })
-      assert.same({ "https", "m.test", false }, { sent[2].to.scheme, sent[2].to.ssl_server_name, sent[2].to.ssl_verify })
+      local to = sent[2].to
+      assert.same({ "https", "m.test", false }, { to.scheme, to.ssl_server_name, to.ssl_verify })
       assert.equal(2, world.count("mirrors_sent"))
     end)
 
