@@ -237,7 +237,7 @@ describe("the contract", function()
     assert.same({ { 0, 2 } }, tries({ {} }, 1, "-", "504"))
     local failed, late, other = { state = "failed", code = 502 }, { state = "failed", code = 504 },
                                 { state = "next", code = 503 }
-    assert.same({ { 0, 1 }, { 1, 2 }, { 0, 0 }, { 1, 0 } },
+    assert.same({ { 0, 1 }, { 1, 2 }, { 0, 1 }, { 1, 0 } },
                 tries({ failed, late, other, {} }, 2, "-, -, 0.1, 0.2", "502, 504, 503, 200"))
     assert.same({}, tries({}, 1, nil, nil))
   end)

@@ -26,14 +26,10 @@ function M.encode(status, tries)
 end
 
 
--- Kong's record of a try that another followed.
+-- Kong's record of a try that another followed: `failed`, or `next` for an answer with a code that asks for
+-- another try, which is a failure too.
 local function outcome_of(try)
-  -- `next`: the upstream answered with a code that asks for another try.
-  if try.state ~= "failed" then
-    return M.ANSWERED
-  end
-
-  return try.code == 504 and M.TIMED_OUT or M.FAILED
+  return try.state == "failed" and try.code == 504 and M.TIMED_OUT or M.FAILED
 end
 
 
