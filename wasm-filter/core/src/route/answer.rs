@@ -276,7 +276,8 @@ fn answered(
     for change in changes.iter() {
         match change? {
             Change::Cors(cors) => {
-                if cross_origin(&cors, asked.request.method, headers, scratch) {
+                let preflight = cross_origin(&cors, asked.request.method, headers, scratch);
+                if preflight {
                     return Ok(Some(Reply::Preflight));
                 }
             }

@@ -35,6 +35,13 @@ pub struct Preflight<'a> {
     pub headers: Option<&'a [u8]>,
 }
 
+/// An origin in parts.
+struct Parts<'a> {
+    scheme: &'a [u8],
+    host: &'a [u8],
+    port: Option<&'a [u8]>,
+}
+
 /// Judges an `Origin` header.
 #[must_use]
 pub fn judge<'a>(cors: &CorsEntry<'_>, origin: Option<&'a [u8]>) -> Verdict<'a> {
@@ -66,15 +73,15 @@ pub fn allows<'p>(patterns: impl IntoIterator<Item = &'p [u8]>, origin: &[u8]) -
 }
 
 fn fits(pattern: &[u8], origin: &[u8]) -> Option<bool> {
-    let (scheme, pattern_host, pattern_port) = split(pattern)?;
-    let (origin_scheme, host, port) = split(origin)?;
-    if !scheme.eq_ignore_ascii_case(origin_scheme)
-        || port_of(scheme, pattern_port) != port_of(scheme, port)
+    let (pattern, origin) = (split(pattern)?, split(origin)?);
+    let same_scheme = pattern.scheme.eq_ignore_ascii_case(origin.scheme);
+    if !same_scheme || port_of(pattern.scheme, pattern.port) != port_of(pattern.scheme, origin.port)
     {
         return Some(false);
     }
-    let Some(suffix) = pattern_host.strip_prefix(b"*") else {
-        return Some(pattern_host.eq_ignore_ascii_case(host));
+    let host = origin.host;
+    let Some(suffix) = pattern.host.strip_prefix(b"*") else {
+        return Some(pattern.host.eq_ignore_ascii_case(host));
     };
     // "`*` is a greedy match to the left, including any number of DNS labels": of a host, so that
     // `https://evil.example/.good.example` is none.
@@ -84,8 +91,8 @@ fn fits(pattern: &[u8], origin: &[u8]) -> Option<bool> {
     Some(!labels.is_empty() && labels.iter().all(label) && tail.eq_ignore_ascii_case(suffix))
 }
 
-/// Scheme, host and port of an origin.
-fn split(origin: &[u8]) -> Option<(&[u8], &[u8], Option<&[u8]>)> {
+/// Takes an origin apart.
+fn split(origin: &[u8]) -> Option<Parts<'_>> {
     let at = origin.windows(3).position(|bytes| bytes == b"://")?;
     let (scheme, rest) = origin.split_at_checked(at)?;
     let rest = rest.get(3..)?;
@@ -94,9 +101,17 @@ fn split(origin: &[u8]) -> Option<(&[u8], &[u8], Option<&[u8]>)> {
     match colon.filter(|colon| !rest.iter().skip(*colon).any(|byte| *byte == b']')) {
         Some(colon) => {
             let (host, port) = rest.split_at_checked(colon)?;
-            Some((scheme, host, port.get(1..)))
+            Some(Parts {
+                scheme,
+                host,
+                port: port.get(1..),
+            })
         }
-        None => Some((scheme, rest, None)),
+        None => Some(Parts {
+            scheme,
+            host: rest,
+            port: None,
+        }),
     }
 }
 

@@ -235,6 +235,13 @@ fn is_origin_form(uri: &[u8]) -> bool {
     uri.first() == Some(&b'/') && uri.iter().all(|byte| *byte > 0x20 && *byte != 0x7f)
 }
 
+/// The segments of a path are what the rule and the normal form say: none leads elsewhere.
+fn has_dots(uri: &[u8]) -> bool {
+    let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let mut segments = path.split(|byte| *byte == b'/');
+    segments.any(|segment| segment == b"." || segment == b"..")
+}
+
 /// A plan that can be read was decoded by [`World::ask`]; this is about what it says.
 fn check(plan: &OwnedPlan, ask: &Ask) {
     let uri = plan.uri.as_deref().unwrap_or(&ask.target);
@@ -249,8 +256,49 @@ fn check(plan: &OwnedPlan, ask: &Ask) {
     }
 }
 
+fn plain_path() -> BoxedStrategy<String> {
+    prop::sample::select(vec!["/", "/x", "/x/", "/x/y"])
+        .prop_map(String::from)
+        .boxed()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_request_makes_dot_segments_where_the_rule_has_none(
+        at in at(),
+        base in prop::option::of(plain_path()),
+        pieces in prop::option::of(prop::collection::vec(
+            prop_oneof![
+                plain_path().prop_map(|text| Piece::Text(text.into())),
+                Just(Piece::Text("%2".into())),
+                (1u8..=2).prop_map(Piece::Capture),
+            ],
+            0..5,
+        )),
+        forwarding in (any::<bool>(), any::<bool>()),
+        asks in prop::collection::vec(asks(), 1..8),
+    ) {
+        let mut rule = rule(RouteKind::Ingress);
+        (rule.forwarding.strip_path, rule.forwarding.path_v1) = forwarding;
+        rule.filters.rewrite = pieces.map(|pieces| Rewrite {
+            hostname: None,
+            path: Some(PathEdit::Template(pieces)),
+        });
+        let settings = ServiceSettings {
+            path: base.map(String::into_boxed_str),
+            ..ServiceSettings::default()
+        };
+        let world = World::one(path(at), rule, settings);
+        for ask in &asks {
+            if let Seen::Proxy(plan, _) = world.ask(ask)
+                && let Some(uri) = plan.uri
+            {
+                prop_assert!(!has_dots(&uri), "{}", uri.escape_ascii());
+            }
+        }
+    }
 
     #[test]
     fn a_plan_can_always_be_read_and_its_path_is_one(
