@@ -211,6 +211,9 @@ fn lines_and_names() {
         "HTTP/1.2": b"GET / HTTP/1.2\r\nhost: a\r\n", b"" => [400], [];
         "HTTP/2.0": b"GET / HTTP/2.0\r\nhost: a\r\n", b"" => [400], [];
         "http in small letters": b"GET / http/1.1\r\nhost: a\r\n", b"" => [400], [];
+        "a bracket in the target": b"GET /a<b HTTP/1.1\r\nhost: a\r\n", b"" => [400], [];
+        "no UTF-8 in the target": b"GET /a\xff HTTP/1.1\r\nhost: a\r\n", b"" => [400], [];
+        "a method in small letters": b"get / HTTP/1.1\r\nhost: a\r\n", b"" => [200, 200], ["get / HTTP/1.1", SEEN_LAST];
         "a fragment": b"GET /a#b HTTP/1.1\r\nhost: a\r\n", b"" => [200, 200], ["GET /a HTTP/1.1", SEEN_LAST];
     });
 }
