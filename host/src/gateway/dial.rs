@@ -31,6 +31,8 @@ const PONG: Duration = Duration::from_secs(10);
 /// streams wait for the slowest.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes of a response's headers; hyper's own 16 KiB are less than what HTTP/1.1 may have.
+const HEADERS: u32 = 64 * 1024;
 
 /// Makes connections.
 pub(super) struct Dialer {
@@ -185,6 +187,7 @@ impl Dialer {
                 .keep_alive_timeout(PONG)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_header_list_size(HEADERS)
                 .handshake::<_, UpstreamBody>(io)
                 .await?;
             tokio::task::spawn_local(async move {

@@ -131,9 +131,10 @@ pub(super) async fn execute(
                 });
             }
             let again = replayable && (!failure.sent || out.method.is_idempotent());
-            if failure.stale && again {
+            if failure.stale && again && kept {
                 // Not the endpoint's fault: the same one again, over a new connection, and it is
-                // not one of the plan's tries (nginx does the same for a cached peer).
+                // not one of the plan's tries (nginx does the same for a cached peer). Once: of
+                // HTTP/2 the new one may be another request's, and close like the one before.
                 shared.counters.stale_connections.inc();
                 kept = false;
                 continue;
