@@ -41,6 +41,8 @@ pub struct AccessEvent<'a> {
     pub route: &'a [u8],
     /// Service name in the plan.
     pub service: &'a [u8],
+    /// Tags in the plan, separated by commas.
+    pub tags: &'a [u8],
     /// The endpoint of the last try.
     pub endpoint: Option<SocketAddr>,
     /// How many tries there were.

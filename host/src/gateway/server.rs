@@ -306,6 +306,7 @@ fn refuse_unseen(
             epoch: 0,
             route: b"",
             service: b"",
+            tags: b"",
             endpoint: None,
             tries: 0,
             latency: Duration::ZERO,

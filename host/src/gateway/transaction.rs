@@ -71,6 +71,7 @@ impl Transaction {
                 epoch: plan.map_or(0, |plan| plan.epoch),
                 route: plan.map_or(b"", |plan| &plan.route_name),
                 service: plan.map_or(b"", |plan| &plan.service_name),
+                tags: plan.map_or(b"", |plan| &plan.tags),
                 endpoint: self.endpoint,
                 tries: self.tries.len(),
                 latency: self.started.elapsed(),

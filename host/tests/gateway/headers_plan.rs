@@ -1,7 +1,7 @@
-//! Headers that the plan removes, sets and adds.
+//! Headers that the plan removes, sets and adds, and its tags.
 
 use crate::backend::{Backend, Seen, refused};
-use crate::support::{Proxy, plan};
+use crate::support::{Proxy, plan, until};
 
 type Pairs = &'static [(&'static [u8], &'static [u8])];
 
@@ -117,4 +117,18 @@ fn a_value_that_http_cannot_carry_is_a_bad_plan() {
         .get();
     assert_eq!(proxy.send(&get).status, 500);
     assert_eq!((proxy.gateway.stats().bad_plans, backend.count()), (1, 0));
+}
+
+#[test]
+fn the_plans_tags_are_in_the_access_event() {
+    let backend = Backend::saying("ok");
+    let proxy = Proxy::start();
+    let endpoints = [backend.addr];
+    let get = plan(&endpoints)
+        .change(|plan| plan.tags = b"k8s-name:cart,k8s-kind:Ingress")
+        .get();
+    assert_eq!(proxy.send(&get).text(), "ok");
+    until("the event", || !proxy.events.lock().unwrap().is_empty());
+    let tags = proxy.events.lock().unwrap()[0].tags.clone();
+    assert_eq!(tags, "k8s-name:cart,k8s-kind:Ingress");
 }

@@ -29,6 +29,7 @@ pub(crate) struct Proxy {
 pub(crate) struct Event {
     pub(crate) status: u16,
     pub(crate) tries: usize,
+    pub(crate) tags: String,
     pub(crate) text: String,
 }
 
@@ -48,6 +49,7 @@ impl Proxy {
                 sink.lock().unwrap().push(Event {
                     status: event.status,
                     tries: event.tries,
+                    tags: String::from_utf8_lossy(event.tags).into_owned(),
                     text: format!("{event:?}"),
                 });
             })),
