@@ -20,6 +20,7 @@ mod failover;
 mod filter;
 mod forwarding;
 mod frames;
+mod grpc;
 mod headers_plan;
 mod http2;
 mod lifecycle;
