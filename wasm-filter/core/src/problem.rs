@@ -104,8 +104,8 @@ codes! {
         "Correct the EndpointSlice; the other endpoints are in use.";
     InvalidAnnotation: "An annotation has a value that cannot be read. One that only tunes has no effect; one that restricts or protects closes what it is on.",
         "Correct the value as the message says.";
-    InvalidCertificateRef: "An HTTPS listener has no certificate, or it or an Ingress names one that does not exist or is no Secret of type kubernetes.io/tls.",
-        "Create the Secret or correct `tls.certificateRefs` or `secretName`; until then a listener is not programmed, and the hosts of an Ingress have no certificate.";
+    InvalidCertificateRef: "An HTTPS listener has no certificate, or it or an Ingress names one that does not exist, is no Secret of type kubernetes.io/tls, or has no certificate and key in PEM.",
+        "Create or correct the Secret, `tls.certificateRefs` or `secretName`; until then a listener without any certificate is not programmed, and the hosts of an Ingress have no certificate.";
     InvalidDuration: "A duration is not written as the Gateway API demands, or longer than can be kept.",
         "Use one to four whole numbers with h, m, s or ms, such as 1m30s.";
     InvalidHeader: "A header name is not an HTTP token or belongs to the connection, or a value is empty or has control characters.",

@@ -211,9 +211,12 @@ fn certificates(
             );
         } else {
             let message = match reads.object(secret.clone()).map(|object| &object.view) {
-                Some(View::Secret(view)) if view.tls => {
+                Some(View::Secret(view)) if view.tls && view.fault.is_none() => {
                     found.insert(format!("{namespace}/{}", certificate.name).into());
                     continue;
+                }
+                Some(View::Secret(view)) if view.tls => {
+                    format!("{secret} {}", view.fault.unwrap_or_default())
                 }
                 Some(_) => format!("{secret} is not of type kubernetes.io/tls"),
                 None => format!("{secret} does not exist"),

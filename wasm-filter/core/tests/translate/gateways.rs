@@ -24,6 +24,12 @@ kind: Secret
 metadata: {name: opaque, namespace: shop}
 type: Opaque
 ---
+apiVersion: v1
+kind: Secret
+metadata: {name: malformed, namespace: shop}
+type: kubernetes.io/tls
+data: {tls.crt: SGVsbG8gd29ybGQK, tls.key: SGVsbG8gd29ybGQK}
+---
 ";
 
 fn gateway(spec: &str) -> String {
@@ -131,6 +137,10 @@ fn a_listener_that_cannot_be_served_says_why() {
         ),
         (
             "port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: opaque}]}",
+            "ResolvedRefs=False/InvalidCertificateRef",
+        ),
+        (
+            "port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: malformed}]}",
             "ResolvedRefs=False/InvalidCertificateRef",
         ),
         (
