@@ -25,6 +25,8 @@ const READER: Reader = Reader {
         "backendRefs",
         "sessionPersistence",
     ],
+    // Unlike HTTPRoute, its schema has no default.
+    default_rule: false,
     // "If no matches are specified, the implementation MUST match every gRPC request."
     everything: |index| MatchSpec {
         index,

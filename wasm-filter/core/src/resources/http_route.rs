@@ -28,6 +28,7 @@ const READER: Reader = Reader {
         "retry",
         "sessionPersistence",
     ],
+    default_rule: true,
     everything: |index| MatchSpec {
         index,
         path: PathMatch::Prefix("".into()),

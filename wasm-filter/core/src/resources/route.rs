@@ -45,7 +45,8 @@ pub(crate) struct RouteRule {
     /// Unique in the route.
     pub(crate) name: Option<Box<str>>,
     pub(crate) matches: Box<[MatchSpec]>,
-    pub(crate) filters: FilterSpec,
+    /// Most rules have none, and this is large.
+    pub(crate) filters: Option<Box<FilterSpec>>,
     pub(crate) backends: Box<[BackendRef]>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<Retry>,
@@ -82,6 +83,8 @@ pub(crate) struct Reader {
     pub(crate) context: Context,
     /// Members of a rule that this kind has.
     pub(crate) known: &'static [&'static str],
+    /// Has a route without `rules` one that takes everything?
+    pub(crate) default_rule: bool,
     /// The match of a rule without any.
     pub(crate) everything: fn(u16) -> MatchSpec,
     pub(crate) read_match: fn(u16, &Field<'_, '_>, &mut Sink) -> Read<MatchSpec>,
@@ -119,8 +122,8 @@ pub(crate) fn read(root: &Field<'_, '_>, reader: &Reader, sink: &mut Sink) -> Ro
 }
 
 fn read_rules(rules: &Field<'_, '_>, reader: &Reader, route: &mut Route, sink: &mut Sink) {
-    if rules.is_absent() {
-        // The schema's default: one rule that matches everything.
+    if rules.is_absent() && reader.default_rule {
+        // The schema's default.
         route.rules = Box::new([RouteRule::new(0, Box::new([(reader.everything)(0)]))]);
         return;
     }
@@ -181,12 +184,13 @@ fn read_rule(
                 .map(|(position, entry)| backends::read(*position, entry, reader.context, sink))
                 .collect();
         }
-        Err(Reported) => out.filters.fail(Fault::Unsupported),
+        Err(Reported) => out.fail(Fault::Unsupported),
     }
-    out.partial |= out.backends.iter().any(|b| b.filters.fault.is_some());
-    if out.filters.filters.redirect.is_some() && !out.backends.is_empty() {
+    out.partial |= out.backends.iter().any(|b| b.fault().is_some());
+    let redirects = |spec: &FilterSpec| spec.filters.redirect.is_some();
+    if out.filters.as_deref().is_some_and(redirects) && !out.backends.is_empty() {
         // "RequestRedirect filter must not be used together with backendRefs".
-        out.filters.fail(Fault::Incompatible);
+        out.fail(Fault::Incompatible);
         sink.push(filters.error(
             Code::IncompatibleFilters,
             "a redirect must not be used together with backendRefs; the rule answers 500",
@@ -216,16 +220,16 @@ fn check_prefixes(field: &Field<'_, '_>, rule: &mut RouteRule, sink: &mut Sink) 
         return;
     }
     let message = "ReplacePrefixMatch needs PathPrefix matches in the rule";
-    if replaces_prefix(&rule.filters) {
-        rule.filters.fail(Fault::Unsupported);
+    if replaces_prefix(rule.filters.as_deref()) {
+        rule.fail(Fault::Unsupported);
         sink.push(field.key("filters").error(
             Code::IncompatibleFilters,
             format!("{message}; it answers 500"),
         ));
     }
     for backend in &mut rule.backends {
-        if replaces_prefix(&backend.filters) {
-            backend.filters.fail(Fault::Unsupported);
+        if replaces_prefix(backend.filters.as_deref()) {
+            FilterSpec::fail(&mut backend.filters, Fault::Unsupported);
             rule.partial = true;
             sink.push(field.key("backendRefs").error(
                 Code::IncompatibleFilters,
@@ -238,9 +242,10 @@ fn check_prefixes(field: &Field<'_, '_>, rule: &mut RouteRule, sink: &mut Sink) 
     }
 }
 
-fn replaces_prefix(spec: &FilterSpec) -> bool {
-    let redirect = spec.filters.redirect.as_ref().and_then(|r| r.path.as_ref());
-    let rewrite = spec.filters.rewrite.as_ref().and_then(|r| r.path.as_ref());
+fn replaces_prefix(spec: Option<&FilterSpec>) -> bool {
+    let filters = spec.map(|spec| &spec.filters);
+    let redirect = filters.and_then(|f| f.redirect.as_ref()?.path.as_ref());
+    let rewrite = filters.and_then(|f| f.rewrite.as_ref()?.path.as_ref());
     [redirect, rewrite]
         .into_iter()
         .flatten()
@@ -291,7 +296,7 @@ impl RouteRule {
             index,
             name: None,
             matches,
-            filters: FilterSpec::default(),
+            filters: None,
             backends: Box::default(),
             timeouts: Timeouts::default(),
             retry: None,
@@ -301,6 +306,15 @@ impl RouteRule {
 
     /// Can nothing of it be programmed as written?
     pub(crate) fn is_invalid(&self) -> bool {
-        self.matches.is_empty() || self.filters.fault > Some(Fault::Reference)
+        self.matches.is_empty() || self.fault() > Some(Fault::Reference)
+    }
+
+    /// Why it answers 500.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.filters.as_ref().and_then(|spec| spec.fault)
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        FilterSpec::fail(&mut self.filters, fault);
     }
 }

@@ -57,12 +57,12 @@ pub(crate) fn attach(
     };
     let mut named = named(listeners, parent).peekable();
     if named.peek().is_none() {
-        return refused(
-            "NoMatchingParent",
-            "",
-            Code::NoMatchingParent,
-            format!("{id} has no listener with this sectionName and port"),
-        );
+        let message = if listeners.is_empty() {
+            format!("{id} has no listeners, or is not accepted")
+        } else {
+            format!("{id} has no listener with this sectionName and port")
+        };
+        return refused("NoMatchingParent", "", Code::NoMatchingParent, message);
     }
     let mut allowed = named
         .filter(|listener| allows(listener, &id, route, reads))

@@ -44,8 +44,8 @@ impl Resolved {
         let field = format!("spec.rules[{rule}].backendRefs[{}]", backend.index);
         let cost = "its share of the requests is answered 500";
         let target = self.target(route, &field, cost, &backend.target, reads);
-        let filters = self.filters(route, &field, &backend.filters, reads);
-        if target.is_none() || backend.filters.fault.is_some() {
+        let filters = self.filters(route, &field, backend.filters.as_deref(), reads);
+        if target.is_none() || backend.fault().is_some() {
             return Backend::new(backend.weight, BackendTarget::Invalid);
         }
         let target = target.map_or(BackendTarget::Invalid, BackendTarget::Service);
@@ -60,9 +60,12 @@ impl Resolved {
         &mut self,
         route: &Id,
         field: &str,
-        spec: &FilterSpec,
+        spec: Option<&FilterSpec>,
         reads: &mut Reads<'_>,
     ) -> Filters {
+        let Some(spec) = spec else {
+            return Filters::default();
+        };
         if spec.fault == Some(Fault::Reference) {
             self.unresolved(
                 "InvalidKind",

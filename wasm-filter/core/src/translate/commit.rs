@@ -243,8 +243,8 @@ impl Translator {
     fn mark_sets(&self, id: &Id, old: Option<&GatewayState>, work: &mut Work) {
         let new = self.gateways.get(id);
         let named = self.store.sets(id).map(|(set, _, _)| set);
-        let before = old.into_iter().flat_map(|state| &state.sets);
-        let sets: BTreeSet<Id> = named.chain(before.map(|set| set.id.clone())).collect();
+        let before = old.into_iter().flat_map(|state| state.sets.keys());
+        let sets: BTreeSet<Id> = named.chain(before.cloned()).collect();
         for set in sets {
             let same = match (old, new) {
                 (Some(old), Some(new)) => {

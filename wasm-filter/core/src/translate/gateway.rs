@@ -4,6 +4,8 @@
 //! before the routes. They see only the [`Surface`](super::listener::Surface)s: what does not change
 //! one of those (a condition, a generation) makes no route dirty.
 
+use std::collections::BTreeMap;
+
 use super::Options;
 use super::certificates::{self, Claim};
 use super::classes::{self, Class};
@@ -25,7 +27,7 @@ pub(crate) struct GatewayState {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) listeners: Vec<ListenerState>,
     /// Those that name it; none if it is not ours.
-    pub(crate) sets: Vec<SetState>,
+    pub(crate) sets: BTreeMap<Id, SetState>,
     pub(crate) findings: Vec<Finding>,
     /// Server names that its listeners have certificates for.
     pub(crate) claims: Box<[Claim]>,
@@ -44,7 +46,7 @@ pub(crate) fn compile(
         generation: object.generation,
         conditions: Vec::new(),
         listeners: Vec::new(),
-        sets: Vec::new(),
+        sets: BTreeMap::new(),
         findings: Vec::new(),
         claims: Box::default(),
         deps: Box::default(),
@@ -129,7 +131,7 @@ impl GatewayState {
 
     /// What was made of a ListenerSet.
     pub(crate) fn set(&self, id: &Id) -> Option<&SetState> {
-        self.sets.iter().find(|set| set.id == *id)
+        self.sets.get(id)
     }
 
     /// The listeners of a ListenerSet.
@@ -146,7 +148,7 @@ impl GatewayState {
         let sets = self
             .sets
             .iter()
-            .flat_map(|set| set.listeners.iter().map(|listener| (&set.id, listener)));
+            .flat_map(|(id, set)| set.listeners.iter().map(move |listener| (id, listener)));
         own.chain(sets)
     }
 }

@@ -1,5 +1,7 @@
 //! ListenerSets of a Gateway, with their conditions (Gateway API `ListenerSet`).
 
+use std::collections::BTreeMap;
+
 use super::conflicts::Taken;
 use super::deps::Reads;
 use super::listener::{self, Context, ListenerState};
@@ -14,7 +16,6 @@ use crate::resources::listener_set::ListenerSet;
 /// What is made of one ListenerSet.
 #[derive(Debug)]
 pub(crate) struct SetState {
-    pub(crate) id: Id,
     pub(crate) generation: Option<i64>,
     pub(crate) accepted: bool,
     pub(crate) conditions: Vec<Condition>,
@@ -30,21 +31,24 @@ pub(crate) fn compile(
     allowed: &From,
     taken: &mut Taken,
     reads: &mut Reads<'_>,
-) -> Vec<SetState> {
+) -> BTreeMap<Id, SetState> {
     let mut sets: Vec<_> = reads.sets(gateway.owner).collect();
     sets.sort_by_cached_key(|(id, object, _)| {
         let created = (object.created.is_none(), object.created);
         (created, format!("{}/{}", id.namespace, id.name))
     });
     sets.into_iter()
-        .map(|(id, object, set)| one(gateway, allowed, id, object, set, taken, reads))
+        .map(|(id, object, set)| {
+            let state = one(gateway, allowed, &id, object, set, taken, reads);
+            (id, state)
+        })
         .collect()
 }
 
 fn one(
     gateway: &Context<'_>,
     allowed: &From,
-    id: Id,
+    id: &Id,
     object: &Object,
     set: &ListenerSet,
     taken: &mut Taken,
@@ -56,9 +60,7 @@ fn one(
         conditions: Vec::new(),
         listeners: Vec::new(),
         findings: Vec::new(),
-        id,
     };
-    let id = state.id.clone();
     let own = &gateway.owner.namespace;
     if !namespaces::allows(allowed, own, &id.namespace, reads) {
         let message = format!(
@@ -74,7 +76,7 @@ fn one(
         return state;
     }
     let context = Context {
-        owner: &id,
+        owner: id,
         ..*gateway
     };
     let conflicts = taken.next(&set.listeners);

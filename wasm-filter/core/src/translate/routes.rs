@@ -145,7 +145,7 @@ fn verdict(route: &Route) -> Verdict {
             && route
                 .rules
                 .iter()
-                .all(|rule| rule.filters.fault == Some(Fault::Incompatible));
+                .all(|rule| rule.fault() == Some(Fault::Incompatible));
         let reason = if incompatible {
             "IncompatibleFilters"
         } else {
@@ -207,7 +207,7 @@ fn compile_rules(
     for spec in &route.rules {
         let mut plugins = own.clone();
         let mut rule = rule(id, &named, spec, &mut plugins, reads, resolved);
-        if spec.filters.fault.is_some() || plugins.missing || route.cost() == Cost::Refuse {
+        if spec.fault().is_some() || plugins.missing || route.cost() == Cost::Refuse {
             rule = refusal(rule);
         } else {
             rule.plugins = plugins.into_set();
@@ -240,10 +240,10 @@ fn rule(
         .map(|backend| resolved.backend(id, spec.index, backend, reads))
         .collect();
     let field = format!("spec.rules[{}]", spec.index);
-    let names: Vec<_> = spec
-        .filters
-        .plugins
-        .iter()
+    let filters = spec.filters.as_deref();
+    let names: Vec<_> = filters
+        .into_iter()
+        .flat_map(|spec| &spec.plugins)
         .map(|name| PluginName {
             namespace: None,
             name: name.clone(),
@@ -255,7 +255,7 @@ fn rule(
     Rule {
         name: spec.name.clone(),
         backends,
-        filters: resolved.filters(id, &field, &spec.filters, reads),
+        filters: resolved.filters(id, &field, filters, reads),
         timeouts: spec.timeouts,
         retry: spec.retry.clone(),
         ..Rule::new(object.clone(), spec.index)

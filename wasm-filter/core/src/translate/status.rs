@@ -151,7 +151,7 @@ pub(crate) fn gateway(state: &GatewayState, attached: impl Fn(&str) -> u32) -> S
     json(&GatewayJson {
         conditions: conditions(&state.conditions, state.generation),
         listeners: listeners(&state.listeners, state.generation, attached),
-        attached_listener_sets: Some(state.sets.iter().filter(|set| set.accepted).count()),
+        attached_listener_sets: Some(state.sets.values().filter(|set| set.accepted).count()),
     })
 }
 

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::fixture::{BASE, TO_WEB, conditions, matches, one_rule, paths, problems, targets, with};
+use crate::fixture::{
+    BASE, TO_WEB, conditions, matches, one_rule, paths, problems, route, targets, with,
+};
 use crate::translate_support::{World, any_class};
 
 fn rule(members: &str) -> World {
@@ -89,6 +91,17 @@ fn a_match_that_cannot_be_read_is_not_programmed() {
             "Accepted=False/UnsupportedValue"
         );
     }
+}
+
+#[test]
+fn a_rule_without_matches_takes_everything_and_a_route_without_rules_nothing() {
+    assert_eq!(paths(&rule(TO_WEB)), ["Prefix /"]);
+    let world = with(&route(
+        "GRPCRoute",
+        "{parentRefs: [{name: gw, sectionName: any}]}",
+    ));
+    assert_eq!(paths(&world), [""; 0]);
+    assert_eq!(conditions(&world, "GRPCRoute")[0], "Accepted=True/Accepted");
 }
 
 #[test]

@@ -201,6 +201,25 @@ fn the_gateway_comes_before_older_listener_sets_and_these_before_younger_ones() 
 }
 
 #[test]
+fn routes_of_a_listener_set_that_is_not_allowed_have_no_parent() {
+    let text = format!(
+        "{BASE}{}{}{}",
+        gateway("", OWN),
+        set("shop", "more", "null", EXTRA),
+        route(
+            "HTTPRoute",
+            &format!("{{parentRefs: [{{kind: ListenerSet, name: more}}], rules: [{{{TO_WEB}}}]}}")
+        )
+    );
+    let world = World::of(any_class(), &text);
+    assert_eq!(world.routes(), [""; 0]);
+    assert_eq!(
+        conditions(&world, "HTTPRoute")[0],
+        "Accepted=False/NoMatchingParent"
+    );
+}
+
+#[test]
 fn when_the_winner_goes_the_loser_is_in_effect() {
     let winner = set("shop", "first", "'2020-01-01T00:00:00Z'", EXTRA);
     let loser = set("shop", "second", "'2021-01-01T00:00:00Z'", EXTRA);

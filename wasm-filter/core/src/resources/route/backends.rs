@@ -1,7 +1,7 @@
 //! References to backends: `backendRefs` of rules and `backendRef` of mirrors.
 
 use super::filters::{self, Context, FilterSpec};
-use super::warn_unknown;
+use super::{Fault, warn_unknown};
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink};
 
@@ -12,7 +12,8 @@ pub(crate) struct BackendRef {
     pub(crate) index: u16,
     pub(crate) weight: u32,
     pub(crate) target: RefTarget,
-    pub(crate) filters: FilterSpec,
+    /// Most backends have none, and this is large.
+    pub(crate) filters: Option<Box<FilterSpec>>,
 }
 
 /// What a backendRef names.
@@ -94,4 +95,13 @@ pub(crate) fn read_target(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<RefTar
         name: entry.key("name").required_name(sink)?.into(),
         port: entry.key("port").required_port(sink)?,
     })
+}
+
+// === impl BackendRef ===
+
+impl BackendRef {
+    /// Why its share is answered 500, whatever it names.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.filters.as_ref().and_then(|spec| spec.fault)
+    }
 }

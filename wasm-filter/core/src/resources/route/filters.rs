@@ -46,19 +46,27 @@ pub(crate) struct Context {
 #[derive(Debug, Clone, Copy)]
 struct Cost(&'static str);
 
-pub(crate) fn read(list: &Field<'_, '_>, context: Context, sink: &mut Sink) -> FilterSpec {
-    let mut out = FilterSpec::default();
+/// Reads `filters`; `None` if there are none.
+pub(crate) fn read(
+    list: &Field<'_, '_>,
+    context: Context,
+    sink: &mut Sink,
+) -> Option<Box<FilterSpec>> {
     let Ok(items) = list.items(sink) else {
-        out.fail(Fault::Unsupported);
+        let mut out = None;
+        FilterSpec::fail(&mut out, Fault::Unsupported);
         return out;
     };
+    if items.is_empty() {
+        return None;
+    }
     let cost = Cost(if context.backend {
         "the backend's share of the requests is answered 500"
     } else {
         "the rule answers 500"
     });
     let mut reading = Reading {
-        out,
+        out: FilterSpec::default(),
         context,
         cost,
         seen: BTreeSet::new(),
@@ -67,10 +75,10 @@ pub(crate) fn read(list: &Field<'_, '_>, context: Context, sink: &mut Sink) -> F
     };
     for (_, entry) in items {
         if let Err(Reported) = reading.entry(&entry, sink) {
-            reading.out.fail(Fault::Unsupported);
+            reading.fail(Fault::Unsupported);
         }
     }
-    reading.finish(list, sink)
+    Some(Box::new(reading.finish(list, sink)))
 }
 
 /// Filters as far as they are read.
@@ -105,7 +113,7 @@ impl<'v> Reading<'v> {
                 Code::IncompatibleFilters,
                 format!("{text} must not be repeated; {}", self.cost.0),
             ));
-            self.out.fail(Fault::Incompatible);
+            self.fail(Fault::Incompatible);
             return Ok(());
         }
         warn_unknown(entry, &["type", member], sink);
@@ -127,7 +135,7 @@ impl<'v> Reading<'v> {
                 let plugin = extension::read(&config, self.context, self.cost.0, sink)?;
                 match plugin {
                     Some(name) => self.plugins.push(name),
-                    None => self.out.fail(Fault::Reference),
+                    None => self.fail(Fault::Reference),
                 }
             }
         }
@@ -148,6 +156,10 @@ impl<'v> Reading<'v> {
         })
     }
 
+    fn fail(&mut self, fault: Fault) {
+        self.out.fault = self.out.fault.max(Some(fault));
+    }
+
     fn finish(mut self, list: &Field<'_, '_>, sink: &mut Sink) -> FilterSpec {
         let filters = &self.out.filters;
         if filters.redirect.is_some() && filters.rewrite.is_some() {
@@ -158,7 +170,7 @@ impl<'v> Reading<'v> {
                     self.cost.0
                 ),
             ));
-            self.out.fail(Fault::Incompatible);
+            self.fail(Fault::Incompatible);
         }
         self.plugins.sort();
         self.plugins.dedup();
@@ -172,7 +184,8 @@ impl<'v> Reading<'v> {
 
 impl FilterSpec {
     /// Something of it cannot be honoured.
-    pub(crate) fn fail(&mut self, fault: Fault) {
-        self.fault = self.fault.max(Some(fault));
+    pub(crate) fn fail(spec: &mut Option<Box<Self>>, fault: Fault) {
+        let spec = spec.get_or_insert_default();
+        spec.fault = spec.fault.max(Some(fault));
     }
 }
