@@ -310,6 +310,15 @@ impl Translator {
             self.hosts.remove(key, id);
             work.hosts.insert(key.clone());
         }
+        // Services are told what is wrong with them while somebody reads them.
+        for dep in old.deps.iter().chain(&new.deps) {
+            if let Dep::Object(service) = dep
+                && service.kind == Kind::Service
+                && old.deps.binary_search(dep).is_ok() != new.deps.binary_search(dep).is_ok()
+            {
+                work.problems.insert(service.clone());
+            }
+        }
         self.certificates
             .replace(id, &old.claims, &new.claims, &mut work.names);
         let (sets_before, sets_now) = (old.plugin_sets(), new.plugin_sets());

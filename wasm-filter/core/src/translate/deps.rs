@@ -72,19 +72,26 @@ impl Deps {
         }
     }
 
+    /// Has anybody read it?
+    pub(crate) fn is_read(&self, dep: &Dep) -> bool {
+        self.of(dep).next().is_some()
+    }
+
     /// Adds the readers of `dep` to `out`.
     pub(crate) fn readers(&self, dep: &Dep, out: &mut BTreeSet<Id>) {
+        out.extend(self.of(dep).cloned());
+    }
+
+    fn of<'s>(&'s self, dep: &'s Dep) -> impl Iterator<Item = &'s Id> {
         let first = Id {
             kind: Kind::IngressClass,
             namespace: "".into(),
             name: "".into(),
         };
-        out.extend(
-            self.readers
-                .range((dep.clone(), first)..)
-                .take_while(|(other, _)| other == dep)
-                .map(|(_, id)| id.clone()),
-        );
+        self.readers
+            .range((dep.clone(), first)..)
+            .take_while(move |(other, _)| other == dep)
+            .map(|(_, id)| id)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Translator;
 use super::classes;
+use super::deps::Dep;
 use super::endpoints::{self, address::is_local};
 use super::store::{gateway_of, service_of};
 use crate::object::{Id, Kind};
@@ -49,7 +50,7 @@ impl Translator {
             },
             Kind::IngressClass => *id.name == *self.options.ingress_class,
             // The cluster is full of Services that are nobody's business here.
-            Kind::Service => self.is_named(&id.namespace, &id.name),
+            Kind::Service => self.deps.is_read(&Dep::Object(id.clone())),
             Kind::EndpointSlice => {
                 service_of(object).is_some_and(|service| self.is_named(&id.namespace, service))
             }
