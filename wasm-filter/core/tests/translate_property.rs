@@ -1,4 +1,4 @@
-//! The same set of objects gives the same bytes, problems and statuses, in any order and with any
+//! The same set of objects gives the same bytes, problems, statuses and entities, in any order and with any
 //! commits, takings and rewinds in between.
 
 mod translate_support;
@@ -41,7 +41,7 @@ impl Choices {
 
 const NAMESPACES: [&str; 2] = ["a", "b"];
 const SERVICES: [&str; 3] = ["s0", "s1", "s2"];
-const KINDS: u8 = 12;
+const KINDS: u8 = 17;
 
 fn object(kind: u8, choice: u64) -> Value {
     let mut c = Choices(choice);
@@ -51,8 +51,13 @@ fn object(kind: u8, choice: u64) -> Value {
         1 => http_route(&mut c, ns),
         2 => json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": ns, "name": c.of(&SERVICES), "annotations":
-            c.value(&[json!({}), json!({}), json!({"konghq.com/plugins": "x"}), json!({"konghq.com/retries": "1"})])},
-        "spec": {"type": c.of(&["ClusterIP", "ClusterIP", "ExternalName"]), "ports": c.value(&[
+            c.value(&[json!({}), json!({}), json!({"konghq.com/plugins": "x"}), json!({"konghq.com/retries": "1"}),
+                json!({"konghq.com/upstream-policy": "u0"}), json!({"konghq.com/upstream-policy": "u1"}),
+                json!({"konghq.com/protocol": "tcp"}), json!({"ingress.kubernetes.io/service-upstream": "true"})]),
+            "creationTimestamp": created(&mut c)},
+        "spec": {"type": c.of(&["ClusterIP", "ClusterIP", "ExternalName"]),
+            "externalName": c.of(&["x.com", "y.com", "1.2.3.4"]),
+            "clusterIP": c.of(&["10.96.0.1", "127.0.0.1", "None"]), "ports": c.value(&[
             json!([{"name": "http", "port": 80}]),
             json!([{"name": "http", "port": 81}, {"name": "x", "port": 80}]),
             json!([{"port": 80}]),
@@ -65,7 +70,8 @@ fn object(kind: u8, choice: u64) -> Value {
         "ports": c.value(&[json!([{"name": "http", "port": 8080}]), json!([{"name": "", "port": 8081}]),
             json!([{"name": "x", "port": 8082}, {"name": "http", "port": 8083}])]),
         "endpoints": [
-            {"addresses": [c.of(&["10.0.0.1", "10.0.0.2", "nonsense"])]},
+            {"addresses": [c.of(&["10.0.0.1", "10.0.0.2", "nonsense", "127.0.0.1"])],
+                "conditions": c.value(&[json!(null), json!({"ready": false, "serving": true, "terminating": true})])},
             {"addresses": ["10.0.0.3"], "conditions": {"ready": c.below(2) == 0}},
         ]}),
         4 => gateway(&mut c, ns),
@@ -77,17 +83,42 @@ fn object(kind: u8, choice: u64) -> Value {
             "metadata": {"namespace": ns, "name": c.of(&["g0", "g1"])},
             "spec": {"from": [{"group": "gateway.networking.k8s.io", "kind": c.of(&["HTTPRoute", "Gateway", "GRPCRoute", "ListenerSet"]),
                     "namespace": c.of(&NAMESPACES)}],
-                "to": [{"group": "", "kind": c.of(&["Service", "Secret"]),
+                "to": [{"group": "configuration.konghq.com", "kind": "KongPlugin"},
+                    {"group": "", "kind": c.of(&["Service", "Secret"]),
                     "name": c.value(&[json!(null), json!("s0"), json!("t0")])}]}}),
         7 => json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": ns, "labels": {"team": c.of(&["red", "blue"])}}}),
         8 => json!({"apiVersion": "v1", "kind": "Secret",
-            "metadata": {"namespace": ns, "name": "t0"}, "type": c.of(&["kubernetes.io/tls", "Opaque"])}),
+            "metadata": {"namespace": ns, "name": c.of(&["t0", "t1"])}, "type": c.of(&["kubernetes.io/tls", "Opaque"])}),
         10 => grpc_route(&mut c, ns),
         11 => listener_set(&mut c, ns),
+        12 => json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin",
+            "metadata": {"namespace": ns, "name": c.of(&["p", "x"]), "generation": c.below(2)},
+            "plugin": c.value(&[json!("cors"), json!("key-auth"), json!(7)]),
+            "disabled": c.below(3) == 0, "config": c.value(&[json!(null), json!({"a": 1})])}),
+        13 => json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongClusterPlugin",
+            "metadata": {"name": c.of(&["p", "x", "g"]), "creationTimestamp": created(&mut c),
+                "labels": {"global": c.of(&["true", "false"])}, "annotations":
+                {"kubernetes.io/ingress.class": c.value(&[json!(null), json!("kong"), json!("nginx")])}},
+            "plugin": c.of(&["cors", "key-auth"])}),
+        14 => {
+            json!({"apiVersion": "configuration.konghq.com/v1beta1", "kind": "KongUpstreamPolicy",
+            "metadata": {"namespace": ns, "name": c.of(&["u0", "u1"]), "generation": c.below(2)},
+            "spec": c.value(&[json!({"algorithm": "latency"}), json!({"algorithm": "no"}), json!({"slots": 1})])})
+        }
+        15 => json!({"apiVersion": "silverback.rs/v1", "kind": "ResolvedName",
+            "metadata": {"name": c.of(&["x.com", "y.com"])},
+            "addresses": c.value(&[json!(["192.0.2.1"]), json!(["192.0.2.2", "127.0.0.1"]), json!(null)])}),
+        16 => {
+            json!({"apiVersion": "configuration.konghq.com/v1alpha1", "kind": "IngressClassParameters",
+            "metadata": {"namespace": ns, "name": "params"},
+            "spec": {"serviceUpstream": c.below(2) == 0, "enableLegacyRegexDetection": c.below(2) == 0}})
+        }
         _ => json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {"name": c.of(&["kong", "nginx"]), "annotations":
-                {"ingressclass.kubernetes.io/is-default-class": c.of(&["true", "false"])}}}),
+                {"ingressclass.kubernetes.io/is-default-class": c.of(&["true", "false"])}},
+            "spec": {"parameters": c.value(&[json!(null), json!({"apiGroup": "configuration.konghq.com",
+                "kind": "IngressClassParameters", "scope": "Namespace", "namespace": ns, "name": "params"})])}}),
     }
 }
 
@@ -107,7 +138,7 @@ fn ingress(c: &mut Choices, ns: &str) -> Value {
         .map(|_| {
             json!({"host": c.value(&[json!(null), json!("a.com"), json!("*.a.com"), json!("b a")]),
             "http": {"paths": [{
-                "path": c.of(&["/", "/x", "/x/", "x"]),
+                "path": c.of(&["/", "/x", "/x/", "x", "/~/x[0-9]", "/x+"]),
                 "pathType": c.of(&["Prefix", "Exact", "ImplementationSpecific"]),
                 "backend": {"service": {"name": c.of(&SERVICES), "port":
                     c.value(&[json!({"number": 80}), json!({"name": "http"}), json!({})])}},
@@ -121,8 +152,11 @@ fn ingress(c: &mut Choices, ns: &str) -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {"namespace": ns, "name": c.of(&["i0", "i1", "i2"]), "creationTimestamp": created,
             "annotations": c.value(&[json!({}), json!({}), json!({"konghq.com/plugins": "p"}),
-                json!({"konghq.com/methods": "GET"}), json!({"kubernetes.io/ingress.class": "kong"})])},
-        "spec": {"ingressClassName": class, "rules": rules, "defaultBackend": default}})
+                json!({"konghq.com/methods": "GET"}), json!({"kubernetes.io/ingress.class": "kong"}),
+                json!({"konghq.com/plugins": "a:p, x"}), json!({"konghq.com/host-aliases": "c.com"}),
+                json!({"konghq.com/rewrite": "/y"})])},
+        "spec": {"tls": c.value(&[json!(null), json!([{"hosts": ["a.com"], "secretName": "t0"}]),
+                json!([{"hosts": ["a.com", "b.com"], "secretName": "t1"}])]), "ingressClassName": class, "rules": rules, "defaultBackend": default}})
 }
 
 fn http_route(c: &mut Choices, ns: &str) -> Value {
@@ -291,6 +325,9 @@ fn check(options: &Options, steps: &[Step]) -> Result<(), TestCaseError> {
     prop_assert_eq!(world.rest(), fresh.rest());
     prop_assert_eq!(&world.published.problems, &fresh.published.problems);
     prop_assert_eq!(&world.published.statuses, &fresh.published.statuses);
+    prop_assert_eq!(&world.published.entities, &fresh.published.entities);
+    let all: Vec<_> = world.translator.entities().collect();
+    prop_assert_eq!(all.len(), world.published.entities.len());
     prop_assert!(world.published == fresh.published, "the bytes differ");
     Ok(())
 }

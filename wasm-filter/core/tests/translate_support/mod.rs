@@ -18,6 +18,7 @@ pub(crate) struct Published {
     pub(crate) root: Vec<u8>,
     pub(crate) problems: BTreeMap<ObjectKey, Vec<Problem>>,
     pub(crate) statuses: BTreeMap<ObjectKey, String>,
+    pub(crate) entities: BTreeMap<Box<str>, String>,
 }
 
 /// A translator and its publisher.
@@ -104,6 +105,13 @@ impl World {
                     self.published.statuses.remove(&key);
                 } else {
                     self.published.statuses.insert(key, json);
+                }
+            }
+            for (id, json) in changes.entities {
+                if json.is_empty() {
+                    self.published.entities.remove(&id);
+                } else {
+                    self.published.entities.insert(id, json);
                 }
             }
             if let Some(bytes) = changes.root {
