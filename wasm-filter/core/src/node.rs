@@ -34,7 +34,7 @@ pub const PROTOCOL: u16 = 1;
 /// the p99 of the requests that it serves stays as it was (Kong shim facts, second round 7).
 pub const MAX_BODY: usize = 262_144;
 
-/// The table formats that a node takes: its own and the one before, as soon as there is one.
+/// The table formats that a node takes: its own and, as soon as one was released before it, that.
 pub const TABLE_FORMATS: &[u16] = &[FORMAT];
 
 /// The Content-Type of bodies: the only one that Kong's Admin API hands on unparsed.

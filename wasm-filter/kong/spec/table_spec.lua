@@ -80,6 +80,12 @@ end)
 
 
 describe("sizes", function()
+  it("and numbers of the format are those of Rust", function()
+    for _, case in ipairs(data.json("node/numbers.json")) do
+      assert.equal(case.number, keys[case.name], case.name)
+    end
+  end)
+
   it("of pools and zones are those of Rust", function()
     for _, case in ipairs(data.json("node/zones.json")) do
       assert.equal(case.pages, keys.pages_in_zone(case.bytes))

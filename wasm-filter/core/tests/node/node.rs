@@ -296,11 +296,6 @@ fn requests_are_answered_by_method_and_path() {
     assert_eq!(status("GET", "/silverback/v2/status", b""), None);
     let reply = ask("GET", "/silverback/v1/status", b"").expect("a reply");
     assert!(
-        reply.body.starts_with(
-            r#"{"schemaVersion":1,"protocol":1,"tableFormats":[1],"epoch":1,"root":""#
-        )
-    );
-    assert!(
         reply.body.contains(r#""publisher":"00000000000000ab""#),
         "{}",
         reply.body

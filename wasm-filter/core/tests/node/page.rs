@@ -5,6 +5,7 @@ use silverback_core::node::error::{Code, NodeError};
 use silverback_core::node::{CONTENT_TYPE, MAX_BODY, PREFIX, TABLE_FORMATS};
 use silverback_core::table::layout::SEGMENTS;
 use silverback_core::table::root::{ROOT_LEN, Root};
+use silverback_core::table::segment::FORMAT;
 
 const PAGE: &str = include_str!("../../../../docs/node-protocol.md");
 
@@ -21,8 +22,9 @@ fn the_page_names_paths_limits_and_formats() {
     assert!(PAGE.contains(&format!("({} bytes)", grouped(ROOT_LEN))));
     assert!(PAGE.contains(&format!("below {SEGMENTS}")));
     assert!(PAGE.contains(CONTENT_TYPE));
-    assert_eq!(TABLE_FORMATS, [1]);
-    assert!(PAGE.contains("knows format 1 only"));
+    assert_eq!(TABLE_FORMATS, [FORMAT]);
+    assert!(PAGE.contains(&format!("it is format {FORMAT} only")));
+    assert!(PAGE.contains(&format!("\"tableFormats\":[{FORMAT}]")));
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(crate) fn script() -> Vec<Value> {
         "POST",
         "commit",
         "",
-        b"SBCM\x01\x00\x02\x00",
+        b"SBCM\x01\x00\xff\xff",
     );
     script.put("a segment", "", b"put before", b"put before");
     script.put("the segment again", "", b"put before", b"put before");

@@ -7,6 +7,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 use silverback_core::node::hex::to_hex;
 use silverback_core::table::hash::{Fast, digest128};
+use silverback_core::table::layout::{ENDPOINT_SEGMENTS, ROUTE_SEGMENTS, SEGMENTS};
+use silverback_core::table::root::ROOT_LEN;
+use silverback_core::table::segment::FORMAT;
+use silverback_core::table::store::MAX_PAGES;
+use silverback_core::table::store::epoch::EPOCH_LEN;
+use silverback_core::table::store::page::{PAGE_LEN, PAGE_USED};
+use silverback_core::table::store::physical::PHYSICAL_LEN;
 use silverback_core::table::store::publish::{pages_in_zone, zone_bytes};
 
 use crate::bytes::noise;
@@ -50,6 +57,27 @@ fn hashes_are_what_the_file_says() {
         })
         .collect();
     check("hashes.json", &cases);
+}
+
+#[test]
+fn numbers_of_the_format_are_what_the_file_says() {
+    let numbers = [
+        ("FORMAT", u64::from(FORMAT)),
+        ("ROUTE_SEGMENTS", u64::from(ROUTE_SEGMENTS)),
+        ("ENDPOINT_SEGMENTS", u64::from(ENDPOINT_SEGMENTS)),
+        ("SEGMENTS", u64::from(SEGMENTS)),
+        ("PAGE_LEN", PAGE_LEN as u64),
+        ("PAGE_USED", PAGE_USED as u64),
+        ("MAX_PAGES", u64::from(MAX_PAGES)),
+        ("ROOT_LEN", ROOT_LEN as u64),
+        ("PHYSICAL_LEN", PHYSICAL_LEN as u64),
+        ("EPOCH_LEN", EPOCH_LEN as u64),
+    ];
+    let cases: Vec<Value> = numbers
+        .iter()
+        .map(|(name, number)| json!({ "name": name, "number": number }))
+        .collect();
+    check("numbers.json", &cases);
 }
 
 #[test]

@@ -17,6 +17,7 @@ local u64_t = ffi.typeof("uint64_t")
 local u64_1 = ffi.typeof("uint64_t[1]")
 
 
+-- Up to 8 bytes as a number.
 local function word(s, at, count)
   local value = u64_t(0)
   for i = count - 1, 0, -1 do
@@ -24,24 +25,6 @@ local function word(s, at, count)
   end
 
   return value
-end
-
-
--- The last 0 to 7 bytes as one word.
-local function last_word(s, at, len)
-  if len >= 4 then
-    return word(s, at, 4) + word(s, at + len - 4, 4) * 0x100000000ULL
-  end
-
-  if len == 0 then
-    return u64_t(0)
-  end
-
-  if len == 1 then
-    return u64_t(byte(s, at))
-  end
-
-  return u64_t(byte(s, at)) + byte(s, at + 1) * 0x100 + byte(s, at + len - 1) * 0x10000
 end
 
 
@@ -57,7 +40,7 @@ function M.of(seed, s)
   end
 
   local tail = #s - steps * 8
-  local h = bxor(bxor(rol(state, 23), last_word(s, steps * 8 + 1, tail)) * STEP, u64_t(tail))
+  local h = bxor(bxor(rol(state, 23), word(s, steps * 8 + 1, tail)) * STEP, u64_t(tail))
   h = bxor(h, rshift(h, 32)) * FINISH
   h = bxor(h, rshift(h, 29))
   return ffi.string(u64_1(h), 8)

@@ -14,9 +14,9 @@ local PHYSICAL_LEN = 20 + ROOT_LEN + MAX_PAGES * 2
 
 
 local M = {
-  FORMAT = 1,
-  -- The formats that a node takes: its own and the one before.
-  FORMATS = { 1 },
+  FORMAT = 2,
+  -- The formats that a node takes: its own and, as soon as one was released before it, that.
+  FORMATS = { 2 },
   SENTINEL_KEY = "silverback/zone",
   SENTINEL = "silverback zone 1",
   EPOCH_KEY = "silverback/epoch",
