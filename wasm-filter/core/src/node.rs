@@ -13,6 +13,7 @@ pub mod answer;
 pub mod commit;
 pub mod error;
 pub mod hex;
+pub mod push;
 #[cfg(feature = "translate")]
 mod serve;
 mod staging;

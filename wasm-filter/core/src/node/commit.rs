@@ -22,7 +22,7 @@ const HEADER: usize = 60;
 /// Bytes of one entry of a delta.
 const ENTRY: usize = 24;
 /// Bytes before the content of a segment.
-const SEGMENT_HEADER: usize = 20;
+pub(super) const SEGMENT_HEADER: usize = 20;
 const ADOPT: u8 = 1;
 const WHOLE: u8 = 0;
 const DELTA: u8 = 1;

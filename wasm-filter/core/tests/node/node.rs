@@ -190,6 +190,48 @@ fn what_is_missing_is_listed_and_can_be_put() {
 }
 
 #[test]
+fn a_table_of_any_size_is_put_in_pieces_and_committed() {
+    let mut f = Fixture::new(200);
+    let sizes = [10, 700_000, MAX_BODY, MAX_BODY + 1, 90_000, 90_000, 90_000];
+    let contents: Vec<Vec<u8>> = (1..)
+        .zip(sizes)
+        .map(|(seed, len)| super::bytes::noise(seed, len))
+        .collect();
+    let mut root = Root::default();
+    let mut segments = Vec::new();
+    for (index, bytes) in (1..).zip(&contents) {
+        root.set(index, SegmentId::of(bytes));
+        segments.push((digest128(bytes), &bytes[..]));
+    }
+    let commit = Commit {
+        adopt: false,
+        publisher: 1,
+        expected: (0, [0; 16]),
+        digest: root.digest(),
+        root: RootChange::Whole(root),
+        segments,
+    };
+    let (puts, commit) = commit.fit();
+    assert_eq!(commit.segments.len(), 3, "10 bytes and two of 90,000");
+    assert_eq!(puts.len(), 3 + 1 + 2 + 1, "pieces of the others");
+    for put in puts.iter().rev() {
+        assert!(put.bytes.len() <= MAX_BODY);
+        let path = put.path();
+        let (path, query) = path.split_once('?').expect("a query");
+        let request = Request {
+            method: "PUT",
+            path: &format!("/silverback/v1/{path}"),
+            query,
+            body: put.bytes,
+        };
+        let reply = f.node.serve(&f.store, Vec::new, request);
+        assert_eq!(reply.map(|reply| reply.status), Some(201));
+    }
+    let body = commit.encode().expect("fits");
+    assert_eq!(f.node.commit(&f.store, &body).map(|c| c.epoch), Ok(1));
+}
+
+#[test]
 fn pieces_that_do_not_fit_are_refused() {
     let mut f = Fixture::new(4);
     for (query, field) in [

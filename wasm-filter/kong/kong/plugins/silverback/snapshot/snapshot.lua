@@ -127,18 +127,20 @@ local function write(self, file)
     return true
   end
 
-  local publisher
-  publisher, err = publisher_of(self, file)
-  if not publisher then
-    return nil, err
-  end
-
+  -- Another worker may have done it.
   local there = read.current(file)
   if there and there.root then
     local file_epoch, file_digest = read.table_of(there)
     if file_epoch == epoch and file_digest == digest then
+      self.saved = epoch
       return true
     end
+  end
+
+  local publisher
+  publisher, err = publisher_of(self, file)
+  if not publisher then
+    return nil, err
   end
 
   local result
