@@ -12,6 +12,10 @@ build:
 test:
     cargo test --workspace
 
+# The Kong plugin: luacheck and tests under LuaJIT, without Kong
+lua:
+    bash .ci/lua.sh
+
 # What CI checks besides tests
 lint:
     cargo fmt --all --check
