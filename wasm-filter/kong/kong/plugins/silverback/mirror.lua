@@ -86,13 +86,18 @@ end
 
 
 local function run(premature, request, mirror)
-  local done, ok = true, false
+  local done, ok, reason = true, false, "the worker ends"
   if not premature then
-    done, ok = pcall(send, request, mirror)
+    done, ok, reason = pcall(send, request, mirror)
   end
 
   M.running = M.running - 1
-  counters.add(done and ok and "mirrors_sent" or "mirrors_failed")
+  if done and ok then
+    counters.add("mirrors_sent")
+  else
+    counters.add("mirrors_failed")
+    ngx.log(ngx.INFO, "[silverback] a mirror failed: ", tostring(done and reason or ok))
+  end
 end
 
 
