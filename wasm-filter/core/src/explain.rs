@@ -26,6 +26,7 @@ use crate::route::target::Target;
 use crate::table::dump::{FiltersDump, RuleDump};
 use crate::table::endpoints;
 use crate::table::layout::{BASE, HostKind};
+use crate::table::model::RouteKind;
 use crate::table::routes::{PathEntry, PathKind, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
@@ -148,7 +149,11 @@ fn outcome(segments: &dyn Segments, selected: &Selected<'_, '_>) -> Result<Trace
     let backends = backends(segments, &selected.rule)?;
     let valid = |b: &&BackendTrace| b.kind.is_some() && b.weight > 0;
     let mut trace = if !backends.iter().any(|b| valid(&b)) {
-        Trace::reply(Outcome::Respond, Reply::NoBackend)
+        let reply = match selected.rule.kind {
+            RouteKind::GrpcRoute => Reply::NoGrpcBackend,
+            RouteKind::Ingress | RouteKind::HttpRoute => Reply::NoBackend,
+        };
+        Trace::reply(Outcome::Respond, reply)
     } else if backends
         .iter()
         .filter(valid)

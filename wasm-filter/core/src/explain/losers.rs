@@ -30,7 +30,8 @@ pub(super) fn losers(
     let mut found: Vec<(u8, Candidate)> = Vec::new();
     levels(segments, request, |level, routes| {
         let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-        paths.sort_by_key(|path| (path.rank(), path.text));
+        // Patterns of one rank lie in their order; a hash has put the others where they are.
+        paths.sort_by_key(|path| (path.rank(), path.regex().is_none().then_some(path.text)));
         for path in paths {
             for matched in path.matches() {
                 if found.len() > MAX_CANDIDATES * 4 {

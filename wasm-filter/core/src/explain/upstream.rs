@@ -30,7 +30,7 @@ pub(super) fn describe(
         let share = matches!(
             found,
             Description::Reply {
-                reply: Reply::NoBackend | Reply::NoEndpoints,
+                reply: Reply::NoBackend | Reply::NoGrpcBackend | Reply::NoEndpoints,
                 ..
             }
         );

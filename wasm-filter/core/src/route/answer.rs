@@ -205,11 +205,15 @@ fn try_decide(
     if let Some(reply) = answered(&extra.changes, asked, selected, headers, scratch)? {
         return Ok(Err(reply));
     }
+    let no_backend = match rule.kind {
+        RouteKind::GrpcRoute => Reply::NoGrpcBackend,
+        RouteKind::Ingress | RouteKind::HttpRoute => Reply::NoBackend,
+    };
     let Some(backend) = balance::backend(rule, spin)? else {
-        return Ok(Err(Reply::NoBackend));
+        return Ok(Err(no_backend));
     };
     let Some(id) = backend.service else {
-        return Ok(Err(Reply::NoBackend));
+        return Ok(Err(no_backend));
     };
     if let Some(reply) = answered(&backend.changes, asked, selected, headers, scratch)? {
         return Ok(Err(reply));

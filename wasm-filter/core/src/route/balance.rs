@@ -8,17 +8,20 @@ use crate::table::layout::endpoint_segment;
 use crate::table::routes::{BackendEntry, MirrorEntry, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
-/// A place in the two-dimensional sequence by which requests are spread. The caller counts its
-/// requests; the multiples of the two numbers fill the unit square evenly (R2 sequence, from the
-/// plastic number), so that weights are kept within one request in a few, not only on average, and
-/// the choice of backend does not skew the choice of endpoint.
+/// A place in the sequences by which requests are spread. The caller counts its requests; the
+/// multiples of an irrational number fill the unit interval evenly, so that weights are kept within
+/// a request or two, not only on average. Each choice has a number of its own, so that one does not
+/// skew another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spin(pub u64);
 
-const BACKEND_STEP: u64 = 0xc13f_a9a9_02a6_328f;
-const ENDPOINT_STEP: u64 = 0x91e1_0da5_c79e_7b1d;
-/// From the golden ratio: who gets a copy depends on neither of the others.
-const MIRROR_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The golden ratio: of all numbers its multiples come closest to even at every length (all
+/// partial quotients of its continued fraction are 1).
+const BACKEND_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The square root of 2 (all quotients 2).
+const ENDPOINT_STEP: u64 = 0x6a09_e667_f3bc_c909;
+/// The square root of 3 (quotients 1 and 2): who gets a copy depends on neither of the others.
+const MIRROR_STEP: u64 = 0xbb67_ae85_84ca_a73b;
 
 impl Spin {
     fn below(self, step: u64, total: u64) -> u64 {

@@ -3,7 +3,7 @@
 
 use super::select::Selected;
 use crate::table::endpoints;
-use crate::table::layout::HostKind;
+use crate::table::layout::{HostKind, INGRESS_DEFAULT};
 use crate::table::model::RouteKind;
 use crate::table::store::view::Unreadable;
 
@@ -22,6 +22,12 @@ pub fn write(
     let rule = &selected.rule;
     let (namespace, name, port) = endpoints::names(service_key)?;
     match rule.kind {
+        RouteKind::Ingress if selected.level.scope == INGRESS_DEFAULT => {
+            join(service, &[namespace.as_bytes(), name.as_bytes()]);
+            push_number(service, port);
+            join(route, &[rule.namespace]);
+            route.extend_from_slice(rule.name);
+        }
         RouteKind::Ingress => {
             join(service, &[namespace.as_bytes(), name.as_bytes()]);
             push_number(service, port);

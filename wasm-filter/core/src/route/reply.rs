@@ -15,6 +15,9 @@ pub enum Reply {
     Preflight,
     /// 500: the rule's share for invalid backends, or a rule without any.
     NoBackend,
+    /// 503: the same for gRPC, whose clients make UNAVAILABLE of it (`GRPCRouteRule.backendRefs`:
+    /// "MUST receive an `UNAVAILABLE` status").
+    NoGrpcBackend,
     /// 503: the backend has no endpoints.
     NoEndpoints,
     /// 500: the decision cannot be written as a plan.
@@ -34,7 +37,7 @@ impl Reply {
             Self::NotFound => 404,
             Self::UpgradeRequired => 426,
             Self::NoBackend | Self::NoPlan => 500,
-            Self::NoEndpoints => 503,
+            Self::NoGrpcBackend | Self::NoEndpoints => 503,
         }
     }
 
@@ -46,7 +49,7 @@ impl Reply {
             Self::BadRequest => "Bad request",
             Self::NotFound => "no Route matched with those values",
             Self::UpgradeRequired => "Please use HTTPS protocol",
-            Self::NoBackend => "no existing backendRef provided",
+            Self::NoBackend | Self::NoGrpcBackend => "no existing backendRef provided",
             Self::NoEndpoints => "failure to get a peer from the ring-balancer",
             Self::NoPlan => "An unexpected error occurred",
         }

@@ -201,7 +201,8 @@ fn host(
     let (scope, kind, text) = split_key(key).ok_or(Broken)?;
     let routes = HostRoutes::new(payload)?;
     let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
-    paths.sort_by_key(|path| (path.rank(), path.text));
+    // Patterns of one rank lie in their order; a hash has put the others where they are.
+    paths.sort_by_key(|path| (path.rank(), path.regex().is_none().then_some(path.text)));
     let mut matches = Vec::new();
     for path in paths {
         for matched in path.matches() {

@@ -14,15 +14,11 @@ use crate::table::model::{PathMatch, Regex, RouteMatch, RouteObject, Rule, Value
 #[must_use]
 pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     matches.sort_by(|a, b| Rank::of(a).cmp(&Rank::of(b)));
-    let mut paths: BTreeMap<(PathRank, &PathMatch), Vec<&RouteMatch>> = BTreeMap::new();
-    for m in &matches {
-        let rank = PathRank::of(m.rule.object.kind, &m.path);
-        paths.entry((rank, &m.path)).or_default().push(m);
-    }
+    let paths = paths(&matches);
     let listed = paths.len() <= LIST;
     let patterns = match listed {
         true => 0,
-        false => paths.keys().filter(|(_, path)| is_regex(path)).count(),
+        false => paths.keys().filter(|key| is_regex(key.2)).count(),
     };
     let slots = if listed {
         paths.len()
@@ -32,10 +28,10 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     let lengths = if listed {
         BTreeSet::new()
     } else {
-        text_lengths(paths.keys().map(|(_, path)| *path))
+        text_lengths(paths.keys().map(|key| key.2))
     };
     let mut out = Vec::with_capacity(HEADER + slots * 4 + matches.len() * 48);
-    out.push(depth(paths.keys().map(|(_, path)| *path)));
+    out.push(depth(paths.keys().map(|key| key.2)));
     out.push(if listed { FORM_LIST } else { FORM_HASH });
     // Paths have at most a few thousand bytes, so lengths fit; a table with more could not be read.
     let length_count = u16::try_from(lengths.len()).unwrap_or(u16::MAX);
@@ -53,7 +49,7 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
         shared.put(&mut out, m);
     }
     let mut index = HEADER + slots * 4;
-    for (i, ((rank, path), matches)) in paths.iter().enumerate() {
+    for (i, ((rank, _, path), matches)) in paths.iter().enumerate() {
         let start = out.len();
         match path {
             PathMatch::Regex(regex) if !listed => {
@@ -79,6 +75,27 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
         }
     }
     out.into_boxed_slice()
+}
+
+/// Rank of a path, its place among the patterns of that rank, and the path.
+type PathKey<'m> = (PathRank, usize, &'m PathMatch);
+
+/// The matches by path, best first. Several patterns of one rank can fit a request, and then the
+/// ranks of their matches decide: such a pattern stands as often as its matches are interrupted by
+/// those of another. Of all other paths of one rank a request fits one at most.
+fn paths(sorted: &[RouteMatch]) -> BTreeMap<PathKey<'_>, Vec<&RouteMatch>> {
+    let mut paths: BTreeMap<PathKey<'_>, Vec<&RouteMatch>> = BTreeMap::new();
+    let (mut place, mut last) = (0, None);
+    for m in sorted {
+        let rank = PathRank::of(m.rule.object.kind, &m.path);
+        if is_regex(&m.path) && last != Some(&m.path) {
+            place += 1;
+            last = Some(&m.path);
+        }
+        let place = if is_regex(&m.path) { place } else { 0 };
+        paths.entry((rank, place, &m.path)).or_default().push(m);
+    }
+    paths
 }
 
 fn is_regex(path: &PathMatch) -> bool {
