@@ -140,6 +140,13 @@ impl<'a> Rank<'a> {
     }
 }
 
+impl<'a> Rank<'a> {
+    /// The age of the object alone: the older one before the newer.
+    pub(crate) fn age(self) -> impl Ord + use<'a> {
+        (self.created, self.names)
+    }
+}
+
 // === impl FullName ===
 
 impl<'a> FullName<'a> {

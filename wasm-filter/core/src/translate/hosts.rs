@@ -53,6 +53,11 @@ impl Hosts {
             all.extend(matches.into_iter().flat_map(|m| m.iter()).map(|m| (id, m)));
         }
         let mut lost = lost(key, &all);
+        if key.scope == Scope::IngressDefault {
+            // "Across the whole cluster only the oldest Ingress with a defaultBackend" has one
+            // (kic-map 2.2), whatever its annotations ask of a request.
+            all.retain(|(id, _)| !lost.contains_key(id));
+        }
         let matches = all.into_iter().map(|(_, m)| m.clone()).collect();
         let before: Vec<Id> = of_host(&self.losers_of, key)
             .map(|(_, id)| id.clone())
@@ -108,6 +113,9 @@ fn lost(key: &HostKey, all: &[(&Id, &RouteMatch)]) -> BTreeMap<Id, Vec<Finding>>
     if all.len() < 2 {
         return out;
     }
+    if key.scope == Scope::IngressDefault {
+        return not_oldest(key, all);
+    }
     let mut sorted: Vec<(Need<'_>, Rank<'_>, &(&Id, &RouteMatch))> = all
         .iter()
         .map(|entry| (need(entry.1), Rank::of(entry.1), entry))
@@ -125,6 +133,19 @@ fn lost(key: &HostKey, all: &[(&Id, &RouteMatch)]) -> BTreeMap<Id, Vec<Finding>>
             }
             _ => winner = Some((need, id, m)),
         }
+    }
+    out
+}
+
+/// All but those of the oldest object.
+fn not_oldest(key: &HostKey, all: &[(&Id, &RouteMatch)]) -> BTreeMap<Id, Vec<Finding>> {
+    let mut out: BTreeMap<Id, Vec<Finding>> = BTreeMap::new();
+    let Some((by, first)) = all.iter().min_by_key(|(_, m)| Rank::of(m).age()) else {
+        return out;
+    };
+    for (id, m) in all.iter().filter(|(id, _)| id != by) {
+        let findings = out.entry((*id).clone()).or_default();
+        findings.push(conflict(key, id, m, by, first));
     }
     out
 }
