@@ -21,6 +21,16 @@ kind: Service
 metadata: {name: far, namespace: other}
 spec: {ports: [{port: 80}]}
 ---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: a, namespace: shop}
+plugin: key-auth
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: b, namespace: shop}
+plugin: key-auth
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: kong}
