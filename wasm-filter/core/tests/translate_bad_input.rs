@@ -152,7 +152,6 @@ fn a_missing_required_field_is_told() {
         }
     }
     for required in [
-        "Ingress /spec/rules/0/http/paths/0/pathType",
         "Ingress /spec/rules/0/http/paths/0/backend",
         "Ingress /spec/rules/0/http/paths/0/backend/service/port",
         "Service /spec/ports/0/port",

@@ -65,7 +65,8 @@ fn ingress_hosts_and_paths_become_matches() {
             [format!("{expected} : shop/web[0.0] -> shop/web:80*1")],
             "{host} {kind} {written}"
         );
-        assert_eq!(world.problems(), [""; 0]);
+        // What KIC would do otherwise is told, and nothing else.
+        assert!(world.codes().iter().all(|code| code.contains("KicDiffers")));
     }
 }
 
@@ -227,32 +228,6 @@ metadata: {name: kong, annotations: {ingressclass.kubernetes.io/is-default-class
             usize::from(ours),
             "{annotation:?} {field:?}"
         );
-    }
-}
-
-#[test]
-fn an_annotation_that_must_not_be_ignored_closes_the_ingress() {
-    for (annotation, value, routes) in [
-        ("konghq.com/plugins", "key-auth", vec!["500*1"]),
-        ("konghq.com/strip-path", "true", vec!["500*1"]),
-        ("konghq.com/strip-path", "false", vec!["shop/web:80*1"]),
-        ("konghq.com/methods", "GET", vec![]),
-        ("konghq.com/tags", "a", vec!["shop/web:80*1"]),
-    ] {
-        let mut objects = yaml(&path("a.com", "Prefix", "/"));
-        objects.last_mut().unwrap()["metadata"]["annotations"][annotation] = value.into();
-        let mut world = World::new(any_class());
-        for object in &objects {
-            world.apply(object);
-        }
-        world.publish();
-        let targets: Vec<_> = world
-            .routes()
-            .iter()
-            .map(|line| line.rsplit_once("-> ").unwrap().1.to_owned())
-            .collect();
-        assert_eq!(targets, routes, "{annotation}={value}");
-        assert_eq!(world.codes().len(), usize::from(value != "false"));
     }
 }
 
