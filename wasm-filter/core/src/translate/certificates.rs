@@ -71,7 +71,10 @@ pub(crate) fn secret(
 ) -> Result<SecretName, String> {
     let id = Id::new(Kind::Secret, namespace, name);
     match reads.object(id.clone()).map(|object| &object.view) {
-        Some(View::Secret(secret)) if secret.tls => Ok((namespace.into(), name.into())),
+        Some(View::Secret(secret)) if secret.tls => match secret.fault {
+            None => Ok((namespace.into(), name.into())),
+            Some(fault) => Err(format!("{id} {fault}")),
+        },
         Some(_) => Err(format!("{id} is not of type kubernetes.io/tls")),
         None => Err(format!("{id} does not exist")),
     }

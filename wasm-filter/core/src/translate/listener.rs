@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::certificates;
 use super::conflicts::Conflict;
 use super::deps::Reads;
 use super::grants;
 use super::status::Condition;
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
-use crate::resources::View;
 use crate::resources::gateway::ClientValidation;
 use crate::resources::listener::{From, GroupKind, ListenerSpec, Protocol};
 use crate::table::model::{HostPattern, ListenerKey};
@@ -76,7 +76,7 @@ pub(crate) fn compile(
     }
     let invalid = invalid(spec, context);
     let (certificates, fault) = if tls {
-        certificates(context.owner, spec, reads, findings)
+        certificates_of(context.owner, spec, reads, findings)
     } else {
         (Box::default(), None)
     };
@@ -163,7 +163,7 @@ fn invalid(spec: &ListenerSpec, context: &Context<'_>) -> Option<Fault> {
 }
 
 /// The Secrets that an HTTPS listener serves, and why it lacks one.
-fn certificates(
+fn certificates_of(
     owner: &Id,
     spec: &ListenerSpec,
     reads: &mut Reads<'_>,
@@ -210,16 +210,12 @@ fn certificates(
                 format!("no ReferenceGrant in {namespace} permits {owner} to refer to {secret}"),
             );
         } else {
-            let message = match reads.object(secret.clone()).map(|object| &object.view) {
-                Some(View::Secret(view)) if view.tls && view.fault.is_none() => {
-                    found.insert(format!("{namespace}/{}", certificate.name).into());
+            let message = match certificates::secret(reads, namespace, &certificate.name) {
+                Ok((namespace, name)) => {
+                    found.insert(format!("{namespace}/{name}").into());
                     continue;
                 }
-                Some(View::Secret(view)) if view.tls => {
-                    format!("{secret} {}", view.fault.unwrap_or_default())
-                }
-                Some(_) => format!("{secret} is not of type kubernetes.io/tls"),
-                None => format!("{secret} does not exist"),
+                Err(message) => message,
             };
             fail(
                 "InvalidCertificateRef",
