@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Checks and tests the Kong plugin with stand-ins for Kong's modules: under Debian's LuaJIT, then in Debian's nginx
+# Checks and tests the Kong plugin with stand-ins for Kong's modules: under LuaJIT, then in Debian's nginx
 # with its Lua module. Installs what is missing. The shared cases are in wasm-filter/core/testdata.
 set -euo pipefail
 cd "$(dirname "$0")/../wasm-filter/kong"
 
-missing=()
-command -v luajit >/dev/null || missing+=(luajit)
-command -v luacheck >/dev/null || missing+=(lua-check)
-command -v busted >/dev/null || missing+=(lua-busted)
-luajit -e 'require "cjson"' 2>/dev/null || missing+=(lua-cjson)
-module() { [ -e "/usr/lib/nginx/modules/$1.so" ]; }
-{ command -v nginx >/dev/null && module ngx_http_lua_module && module ndk_http_module; } ||
-    missing+=(nginx-light libnginx-mod-http-lua)
-[ -e /usr/share/lua/5.1/resty/core.lua ] || missing+=(lua-resty-core)
-command -v python3 >/dev/null || missing+=(python3)
-if [ ${#missing[@]} -gt 0 ]; then
+is_there() {
+    for command in luajit luacheck busted nginx python3; do
+        command -v "$command" >/dev/null || return 1
+    done
+    luajit -e 'require "cjson"' 2>/dev/null &&
+        [ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] && [ -e /usr/lib/nginx/modules/ndk_http_module.so ] &&
+        [ -e /usr/share/lua/5.1/resty/core.lua ]
+}
+if ! is_there; then
     apt-get update -qq
-    # RUNLEVEL: Debian's nginx shall not start as a service.
-    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+    # All at once: luajit2 is OpenResty's branch, and what the Lua module needs; it replaces Debian's luajit.
+    # RUNLEVEL: nginx shall not start as a service.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq luajit2 lua-check lua-busted lua-cjson \
+        nginx-light libnginx-mod-http-lua lua-resty-core python3 >/dev/null
 fi
 
 luacheck --no-color --quiet .

@@ -112,6 +112,29 @@ describe("the snapshot", function()
     assert(first.saver:save(), "nothing to do needs no window")
   end)
 
+  it("has room for two tables that fill the zone and have nothing in common", function()
+    local first = node(path)
+    local before = { [1] = ("a"):rep(16224 * (PAGES - 4)) }
+    first.publish(before)
+    assert(first.saver:save())
+    local after = {}
+    for n = 1, PAGES - 4 do
+      -- The zone takes them one after another.
+      before = { [1] = n < PAGES - 4 and ("b"):rep(10) or nil }
+      after[n + 1] = ("c"):rep(16224)
+      before[n + 1] = after[n + 1]
+      for other, content in pairs(after) do
+        before[other] = content
+      end
+      first.publish(before)
+    end
+    first.dict.now = 2
+    assert(first.saver:save())
+    assert.same(after, snapshot.read(path).segments)
+    local second = node(path)
+    assert.is_number((snapshot.load(path, second.store, second.publisher)))
+  end)
+
   it("that another worker has written is not written again, nor looked at each time", function()
     local first = node(path)
     first.publish(OLD)

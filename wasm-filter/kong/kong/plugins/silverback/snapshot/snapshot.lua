@@ -104,10 +104,12 @@ local function publisher_of(self, file)
   end
 
   local err
-  opened, err = publish.open(file, self.pages)
+  -- The file lags behind the zone, so every segment may be another one: room for two whole tables.
+  local pages = self.pages * 2
+  opened, err = publish.open(file, pages, true)
   if not opened and err.kind == "foreign" then
     file:clear()
-    opened, err = publish.open(file, self.pages)
+    opened, err = publish.open(file, pages, true)
   end
 
   self.publisher = opened

@@ -135,8 +135,9 @@ local function enter(store)
 end
 
 
--- Takes over a store: creates the pool in a new one, reads what is there in another.
-function M.open(store, pages)
+-- Takes over a store: creates the pool in a new one, reads what is there in another. `no_readers`: nobody reads
+-- the store while it is written.
+function M.open(store, pages, no_readers)
   local written = {}
   for number = 0, pages - 1 do
     local epoch, err = open_page(store, number)
@@ -162,17 +163,20 @@ function M.open(store, pages)
     return nil, err
   end
 
-  return setmetatable({ store = store, pages = pages, written = written, writer = writer }, mt)
+  return setmetatable({
+    store = store, pages = pages, written = written, writer = writer, no_readers = no_readers,
+  }, mt)
 end
 
 
--- The pages that no publication may touch: those of the current and the previous root.
-local function used_pages(current)
+-- The pages that no publication may touch: those of the current and, where readers may still have pinned it,
+-- the previous root.
+local function used_pages(current, no_readers)
   local used, count = {}, 0
-  for _, name in ipairs({ "root", "previous" }) do
-    local kept = current[name]
-    for i = 1, kept and #kept.pages or 0 do
-      local number = kept.pages[i]
+  for i = 1, no_readers and 1 or 2 do
+    local kept = i == 1 and current.root or i == 2 and current.previous
+    for n = 1, kept and #kept.pages or 0 do
+      local number = kept.pages[n]
       if not used[number] then
         used[number], count = true, count + 1
       end
@@ -403,7 +407,7 @@ function methods.publish(self, raw, content, options)
     return nil, needed
   end
 
-  local free = free_pages(self, (used_pages(current)))
+  local free = free_pages(self, (used_pages(current, self.no_readers)))
   if needed > #free then
     return nil, { kind = "zone_full", needed = needed, free = #free, pages = self.pages }
   end
