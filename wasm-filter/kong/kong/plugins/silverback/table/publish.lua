@@ -291,13 +291,13 @@ local function overwrite(store, claimed, key, value, unread)
 end
 
 
--- The segments with bytes that the current root has not.
+-- The segments with bytes that the current root has not, and the pages that they need.
 local function changes(raw, current, content)
   local changed, missing, needed = {}, {}, 0
-  for segment = 0, keys.SEGMENTS - 1 do
+  local base = current.root and current.root.root or root.EMPTY
+  for _, segment in ipairs(root.differences(raw, base)) do
     local len = root.len(raw, segment)
-    local known = current.root and root.id(current.root.root, segment) == root.id(raw, segment)
-    if len > 0 and not known then
+    if len > 0 then
       local bytes = content(segment)
       if bytes and #bytes ~= len then
         return nil, { kind = "digest", segment = segment }
@@ -428,10 +428,12 @@ function methods.publish(self, raw, content, options)
       if not ok then
         return nil, err
       end
-    elseif root.len(raw, segment) > 0 then
-      physical.each_page(current.root, segment, function(number)
-        pages[#pages + 1] = number
-      end)
+    elseif current.root and root.len(raw, segment) > 0 then
+      -- Not changed: it stays where it is.
+      local starts = current.root.starts
+      for i = starts[segment] + 1, starts[segment + 1] do
+        pages[#pages + 1] = current.root.pages[i]
+      end
     end
   end
 
