@@ -18,6 +18,8 @@ local sub = string.sub
 
 -- Each failure means that another publisher has entered or published.
 local ENTER_TRIES = 64
+-- Pages up to which looking for the oldest is quicker than sorting all.
+local FEW_PAGES = 8
 -- Pages after which a long publication lets requests in.
 local PAUSE_PAGES = 16
 
@@ -194,24 +196,44 @@ function M.free(pages, current)
 end
 
 
--- Free pages, those that were written longest ago first.
-local function free_pages(self, used)
-  local free = {}
+-- So many free pages, those that were written longest ago first, equal ages by number; and how many are free.
+local function free_pages(self, used, needed)
+  local free, written = {}, self.written
   for number = 0, self.pages - 1 do
     if not used[number] then
       free[#free + 1] = number
     end
   end
 
-  local written = self.written
-  sort(free, function(a, b)
-    if written[a] ~= written[b] then
-      return written[a] < written[b]
+  if needed > FEW_PAGES then
+    sort(free, function(a, b)
+      if written[a] ~= written[b] then
+        return written[a] < written[b]
+      end
+
+      return a < b
+    end)
+    return free, #free
+  end
+
+  -- A few are found sooner than all are sorted.
+  local chosen, taken = {}, {}
+  for n = 1, needed do
+    local oldest
+    for _, number in ipairs(free) do
+      if not taken[number] and (not oldest or written[number] < written[oldest]) then
+        oldest = number
+      end
     end
 
-    return a < b
-  end)
-  return free
+    if not oldest then
+      break
+    end
+
+    chosen[n], taken[oldest] = oldest, true
+  end
+
+  return chosen, #free
 end
 
 
@@ -368,6 +390,7 @@ local function flip(self, current, new)
     return nil, failed(reason)
   end
 
+  read.remember(self.store, slot, value, new, digest)
   return true
 end
 
@@ -407,9 +430,9 @@ function methods.publish(self, raw, content, options)
     return nil, needed
   end
 
-  local free = free_pages(self, (used_pages(current, self.no_readers)))
-  if needed > #free then
-    return nil, { kind = "zone_full", needed = needed, free = #free, pages = self.pages }
+  local free, count = free_pages(self, (used_pages(current, self.no_readers)), needed)
+  if needed > count then
+    return nil, { kind = "zone_full", needed = needed, free = count, pages = self.pages }
   end
 
   local taken = 0

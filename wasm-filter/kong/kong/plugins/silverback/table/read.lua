@@ -37,6 +37,13 @@ function M.record(store)
 end
 
 
+-- Keeps what a root's bytes mean; they are compared before it counts.
+function M.remember(store, slot, value, decoded, digest)
+  store.decoded = store.decoded or {}
+  store.decoded[slot] = { value = value, physical = decoded, digest = digest }
+end
+
+
 local function place(store, slot)
   local value, _, reason = store:get(keys.root_key(slot))
   if not value then
@@ -54,8 +61,7 @@ local function place(store, slot)
   end
 
   local decoded, digest = physical.decode(value)
-  store.decoded = store.decoded or {}
-  store.decoded[slot] = { value = value, physical = decoded, digest = digest }
+  M.remember(store, slot, value, decoded, digest)
   return decoded, digest
 end
 
