@@ -15,6 +15,11 @@ fn golden_cases() {
         };
         section("routes", world.routes());
         section("listeners and services", world.rest());
+        let entities = world.published.entities.values();
+        let entities: Vec<_> = entities.cloned().collect();
+        if !entities.is_empty() {
+            section("entities", entities);
+        }
         section("problems", world.problems());
         let statuses = world.published.statuses.iter();
         section(

@@ -65,8 +65,9 @@ fn ingress_hosts_and_paths_become_matches() {
             [format!("{expected} : shop/web[0.0] -> shop/web:80*1")],
             "{host} {kind} {written}"
         );
-        // What KIC would do otherwise is told, and nothing else.
-        assert!(world.codes().iter().all(|code| code.contains("KicDiffers")));
+        // A wildcard means less than in Kong, which is told.
+        let told = world.problems().iter().all(|p| p.contains("KicDiffers"));
+        assert!(told && world.problems().len() == usize::from(host.starts_with('*')));
     }
 }
 
@@ -228,6 +229,32 @@ metadata: {name: kong, annotations: {ingressclass.kubernetes.io/is-default-class
             usize::from(ours),
             "{annotation:?} {field:?}"
         );
+    }
+}
+
+#[test]
+fn an_annotation_that_must_not_be_ignored_closes_the_ingress() {
+    for (annotation, value, routes) in [
+        ("konghq.com/plugins", "key-auth", vec!["500*1"]),
+        ("konghq.com/rewrite", "no path", vec!["500*1"]),
+        ("konghq.com/strip-path", "false", vec!["shop/web:80*1"]),
+        ("konghq.com/methods", "G T", vec![]),
+        ("konghq.com/regex-priority", "1", vec!["shop/web:80*1"]),
+    ] {
+        let mut objects = yaml(&path("a.com", "Prefix", "/"));
+        objects.last_mut().unwrap()["metadata"]["annotations"][annotation] = value.into();
+        let mut world = World::new(any_class());
+        for object in &objects {
+            world.apply(object);
+        }
+        world.publish();
+        let targets: Vec<_> = world
+            .routes()
+            .iter()
+            .map(|line| line.rsplit_once("-> ").unwrap().1.to_owned())
+            .collect();
+        assert_eq!(targets, routes, "{annotation}={value}");
+        assert_eq!(world.codes().len(), usize::from(value != "false"));
     }
 }
 

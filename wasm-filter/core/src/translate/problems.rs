@@ -164,7 +164,8 @@ impl Translator {
                 ),
             ));
         }
-        if endpoints::is_upstream(service, self.context()) {
+        let named = self.is_named(&id.namespace, &id.name);
+        if named && endpoints::is_upstream(service, self.context()) {
             self.local_addresses(service.cluster_ips.iter(), "spec.clusterIPs", sink);
         }
     }

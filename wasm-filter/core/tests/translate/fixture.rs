@@ -49,6 +49,16 @@ spec:
     protocol: HTTP
     allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: red}}}}
 ---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: a, namespace: shop}
+plugin: key-auth
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: b, namespace: shop}
+plugin: cors
+---
 ";
 
 /// The objects of [`BASE`] and these.
