@@ -91,6 +91,11 @@ fn what_is_missing_is_told() {
         ),
         (
             "[{hosts: [a.com], secretName: s}]",
+            "kubernetes.io/tls\nstringData: {tls.crt: none}",
+            "InvalidCertificateRef spec.tls[0].secretName",
+        ),
+        (
+            "[{hosts: [a.com], secretName: s}]",
             "Opaque",
             "InvalidCertificateRef spec.tls[0].secretName",
         ),
