@@ -359,6 +359,8 @@ impl ClassArgs {
             options.insert("controllerName".to_owned(), name.as_str().into());
         }
         options.insert("acceptAllClasses".to_owned(), options.is_empty().into());
+        // These commands serve their user's own machine, where pods may well be on 127.0.0.1.
+        options.insert("allowLocalAddresses".to_owned(), true.into());
         serde_json::Value::Object(options).to_string()
     }
 }
