@@ -9,7 +9,7 @@ use silverback::gateway::Drained;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::client::client;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, accept};
+use tokio_tungstenite::tungstenite::{Error, HandshakeError, Message, WebSocket, accept};
 
 use crate::backend::{Backend, Peer};
 use crate::certs::{Authority, Offer, certificates};
@@ -46,7 +46,10 @@ fn upgrading(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Backend {
 }
 
 /// The handshake of a WebSocket client, by a stream to the gateway.
-fn connect<S: Read + Write>(stream: S, endpoints: &[SocketAddr]) -> Result<WebSocket<S>, Error> {
+fn connect<S: Read + Write>(
+    stream: S,
+    endpoints: &[SocketAddr],
+) -> Result<WebSocket<S>, Box<Error>> {
     let mut request = "ws://a.example/chat".into_client_request().unwrap();
     let plan = plan(endpoints).hex().parse().unwrap();
     request.headers_mut().insert("x-test-plan", plan);
@@ -55,10 +58,8 @@ fn connect<S: Read + Write>(stream: S, endpoints: &[SocketAddr]) -> Result<WebSo
             assert_eq!(response.headers()["via"], "1.1 silverback");
             Ok(socket)
         }
-        Err(error) => Err(match error {
-            tokio_tungstenite::tungstenite::HandshakeError::Failure(error) => error,
-            tokio_tungstenite::tungstenite::HandshakeError::Interrupted(_) => panic!("{error}"),
-        }),
+        Err(HandshakeError::Failure(error)) => Err(Box::new(error)),
+        Err(HandshakeError::Interrupted(_)) => panic!("a stream that blocks is interrupted"),
     }
 }
 
@@ -128,8 +129,9 @@ fn a_refusal_is_passed_on_as_it_is() {
     });
     let endpoints = [refusing.addr];
     let proxy = Proxy::start();
-    let Err(Error::Http(response)) = connect(tcp(proxy.addr), &endpoints) else {
-        panic!("not refused");
+    let refusal = connect(tcp(proxy.addr), &endpoints).unwrap_err();
+    let Error::Http(response) = *refusal else {
+        panic!("not refused: {refusal}");
     };
     assert_eq!(response.status(), 403);
     let seen = refusing.seen().pop().unwrap();
