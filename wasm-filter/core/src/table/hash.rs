@@ -91,7 +91,7 @@ impl Fast {
     #[inline]
     #[must_use]
     pub fn finish_head(self, word: u64, len: u32) -> u64 {
-        let mask = (1u64 << (len * 8 & 63)).wrapping_sub(1);
+        let mask = (1u64 << ((len * 8) & 63)).wrapping_sub(1);
         self.finish_word(word & mask, u64::from(len))
     }
 

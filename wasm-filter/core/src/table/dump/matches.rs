@@ -89,7 +89,7 @@ pub enum BackendDump {
         weight: u32,
         /// What is changed on the way to it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        filters: Option<FiltersDump>,
+        filters: Option<Box<FiltersDump>>,
     },
     /// A share that is answered 500.
     Invalid {
@@ -153,7 +153,7 @@ fn backend(trace: BackendTrace) -> BackendDump {
             name,
             port,
             weight: trace.weight,
-            filters: trace.filters,
+            filters: trace.filters.map(Box::new),
         },
         _ => BackendDump::Invalid {
             invalid: "the backend cannot be resolved",

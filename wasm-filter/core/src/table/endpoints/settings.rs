@@ -136,7 +136,7 @@ impl<'a> Settings<'a> {
                 tag::RETRIES => settings.retries = Some(fields.u8()?),
                 tag::EXTERNAL => settings.external = Some((fields.text()?, fields.u16()?)),
                 tag::POLICY => settings.policy = Some(payload),
-                tag::FIRST_HINT.. => {}
+                hint if hint >= tag::FIRST_HINT => {}
                 _ => return None,
             }
         }

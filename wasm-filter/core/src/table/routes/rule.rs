@@ -282,7 +282,7 @@ impl<'a> Extra<'a> {
                 tag::PLUGIN_NAMES => {
                     extra.plugins = core::str::from_utf8(payload).unwrap_or_default();
                 }
-                tag::FIRST_HINT.. => {}
+                hint if hint >= tag::FIRST_HINT => {}
                 _ => return None,
             }
         }
