@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use silverback_core::contract::plan::OwnedPlan;
+use silverback_core::contract::plan::{OwnedPlan, Protocol};
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::route::answer::{Answer, Scratch, answer};
 use silverback_core::route::balance::Spin;
@@ -124,9 +124,14 @@ impl Built {
 
 /// What a plan says, as the oracle judges it. The fields that no rule can set yet are checked here.
 pub(crate) fn seen(plan: &OwnedPlan) -> Seen {
+    // No Service of the models says what it speaks: the kind of the route decides.
+    let protocol = match plan.route_name.starts_with(b"grpcroute.") {
+        true => Protocol::Grpc,
+        false => Protocol::Http,
+    };
     assert_eq!(
         (plan.tries, plan.timeouts, plan.protocol),
-        (6, Default::default(), Default::default())
+        (6, Default::default(), protocol)
     );
     assert!(plan.host.is_none() && plan.remove_headers.is_empty() && plan.tls.is_none());
     Seen::Proxy {
