@@ -1,0 +1,209 @@
+//! Gateways, their listeners, and which routes attach to which.
+
+use serde_json::Value;
+
+use super::Classes;
+use super::hosts::Host;
+use super::objects::{Objects, age, list, name_of, namespace_of, text};
+
+pub(crate) const GROUP: &str = "gateway.networking.k8s.io";
+
+/// A listener that is programmed.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener<'o> {
+    gateway: &'o Value,
+    spec: &'o Value,
+    pub(crate) port: u16,
+    pub(crate) tls: bool,
+    pub(crate) host: Host,
+}
+
+/// A route and a listener that it is attached to, with a host on which it answers there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) port: u16,
+    pub(crate) listener: Host,
+    pub(crate) host: Host,
+}
+
+/// All listeners that are programmed.
+pub(crate) fn listeners<'o>(objects: Objects<'o>, classes: &Classes) -> Vec<Listener<'o>> {
+    let mut out = Vec::new();
+    for gateway in objects
+        .of("Gateway")
+        .filter(|gateway| is_ours(objects, classes, gateway))
+    {
+        let all: Vec<Listener<'_>> = list(&gateway["spec"]["listeners"])
+            .map(|spec| Listener {
+                gateway,
+                spec,
+                port: u16::try_from(spec["port"].as_u64().unwrap_or(0)).unwrap_or(0),
+                tls: spec["protocol"] == "HTTPS",
+                host: Host::read(spec["hostname"].as_str()),
+            })
+            .collect();
+        for listener in &all {
+            // "Each listener in a set MUST have a unique combination of Port, Protocol, and, if
+            // supported by the protocol, Hostname. [...] The implementation MUST NOT pick one
+            // conflicting Listener as the winner. ALL indistinct Listeners must not be accepted for
+            // processing." Different protocols on one port cannot be served here.
+            let conflicts = all.iter().filter(|other| {
+                other.port == listener.port
+                    && (other.host == listener.host || other.tls != listener.tls)
+            });
+            let served = matches!(text(&listener.spec["protocol"]), "HTTP" | "HTTPS");
+            if conflicts.count() == 1 && served && (!listener.tls || certified(objects, listener)) {
+                out.push(listener.clone());
+            }
+        }
+    }
+    out
+}
+
+/// "Gateway: ours if its GatewayClass has our `controllerName`."
+fn is_ours(objects: Objects<'_>, classes: &Classes, gateway: &Value) -> bool {
+    let class = objects.get(
+        "GatewayClass",
+        "",
+        text(&gateway["spec"]["gatewayClassName"]),
+    );
+    class.is_some_and(|class| {
+        classes.all || class["spec"]["controllerName"] == classes.controller.as_str()
+    })
+}
+
+/// "CertificateRefs contains a series of references to Kubernetes objects that contains TLS
+/// certificates and private keys. [...] A single CertificateRef to a Kubernetes Secret has "Core"
+/// support. [...] References to a resource in different namespace are invalid UNLESS there is a
+/// ReferenceGrant in the target namespace that allows the certificate to be attached."
+fn certified(objects: Objects<'_>, listener: &Listener<'_>) -> bool {
+    let from = namespace_of(listener.gateway);
+    list(&listener.spec["tls"]["certificateRefs"]).any(|reference| {
+        let namespace = reference["namespace"].as_str().unwrap_or(from);
+        let name = text(&reference["name"]);
+        objects
+            .get("Secret", namespace, name)
+            .is_some_and(|secret| secret["type"] == "kubernetes.io/tls")
+            && objects.permits((GROUP, "Gateway", from), ("", "Secret"), namespace, name)
+    })
+}
+
+/// Where a route answers: "intersected with the listener's hostname; the more specific one counts.
+/// None: the listener's."
+pub(crate) fn places(
+    objects: Objects<'_>,
+    listeners: &[Listener<'_>],
+    kind: &'static str,
+    route: &Value,
+) -> Vec<Place> {
+    let mut out = Vec::new();
+    for listener in listeners
+        .iter()
+        .filter(|listener| attaches(objects, listener, kind, route))
+    {
+        if is_displaced(objects, listeners, listener, kind, route) {
+            continue;
+        }
+        out.extend(hosts(listener, route).into_iter().map(|host| Place {
+            port: listener.port,
+            listener: listener.host.clone(),
+            host,
+        }));
+    }
+    out
+}
+
+fn hosts(listener: &Listener<'_>, route: &Value) -> Vec<Host> {
+    let mut hostnames: Vec<Host> = list(&route["spec"]["hostnames"])
+        .map(|name| Host::read(name.as_str()))
+        .collect();
+    if hostnames.is_empty() {
+        hostnames.push(Host::Any);
+    }
+    // "Any HTTPRoute hostnames that do not match the Listener hostname MUST be ignored."
+    hostnames
+        .iter()
+        .filter_map(|host| listener.host.meet(host))
+        .collect()
+}
+
+/// Does a parentRef select the listener, and does the listener allow the route?
+fn attaches(objects: Objects<'_>, listener: &Listener<'_>, kind: &str, route: &Value) -> bool {
+    let (gateway, spec) = (listener.gateway, listener.spec);
+    let selected = list(&route["spec"]["parentRefs"]).any(|parent| {
+        let is = |field: &str, default: &str, value: &str| {
+            parent[field].as_str().unwrap_or(default) == value
+        };
+        // "When unspecified, "gateway.networking.k8s.io" is inferred." "Namespace [...] When
+        // unspecified, this refers to the local namespace of the Route."
+        is("group", GROUP, GROUP)
+            && is("kind", "Gateway", "Gateway")
+            && is("namespace", namespace_of(route), namespace_of(gateway))
+            && is("name", "", name_of(gateway))
+            // "When both Port (experimental) and SectionName are specified, the name and port of the
+            // selected listener must match both specified values."
+            && (parent["sectionName"].is_null() || parent["sectionName"] == spec["name"])
+            && (parent["port"].is_null() || parent["port"] == spec["port"])
+    });
+    selected && allows_kind(spec, kind) && allows_namespace(objects, listener, namespace_of(route))
+}
+
+/// "Kinds specifies the groups and kinds of Routes that are allowed to bind to this Gateway Listener.
+/// When unspecified or empty, the kinds of Routes selected are determined using the Listener
+/// protocol."
+fn allows_kind(spec: &Value, kind: &str) -> bool {
+    let kinds: Vec<&Value> = list(&spec["allowedRoutes"]["kinds"]).collect();
+    kinds.is_empty()
+        || kinds
+            .iter()
+            .any(|entry| entry["kind"] == kind && entry["group"].as_str().unwrap_or(GROUP) == GROUP)
+}
+
+/// "All: Routes in all namespaces may be used by this Gateway. Selector: Routes in namespaces selected
+/// by the selector may be used by this Gateway. Same: Only Routes in the same namespace may be used by
+/// this Gateway" (the default).
+fn allows_namespace(objects: Objects<'_>, listener: &Listener<'_>, namespace: &str) -> bool {
+    let namespaces = &listener.spec["allowedRoutes"]["namespaces"];
+    match namespaces["from"].as_str().unwrap_or("Same") {
+        "All" => true,
+        "Same" => namespace_of(listener.gateway) == namespace,
+        "Selector" => {
+            let labels = objects
+                .get("Namespace", "", namespace)
+                .map(|object| &object["metadata"]["labels"]);
+            let wanted = namespaces["selector"]["matchLabels"].as_object();
+            let mut wanted = wanted.into_iter().flatten();
+            labels.is_some_and(|labels| wanted.all(|(key, value)| labels[key] == *value))
+        }
+        _ => false,
+    }
+}
+
+/// "If a Route (A) of type HTTPRoute or GRPCRoute is attached to a Listener and that listener already
+/// has another Route (B) of the other type attached and the intersection of the hostnames of A and B
+/// is non-empty, then the implementation MUST accept exactly one of these two routes, determined by
+/// the following criteria, in order: the oldest Route based on creation timestamp; the Route
+/// appearing first in alphabetical order by "{namespace}/{name}"."
+fn is_displaced(
+    objects: Objects<'_>,
+    listeners: &[Listener<'_>],
+    listener: &Listener<'_>,
+    kind: &'static str,
+    route: &Value,
+) -> bool {
+    let other = if kind == "HTTPRoute" {
+        "GRPCRoute"
+    } else {
+        "HTTPRoute"
+    };
+    // Of two with one name the HTTPRoute counts.
+    let order = |kind: &str, route: &Value| (age(route), kind == "GRPCRoute");
+    objects.of(other).any(|rival| {
+        order(other, rival) < order(kind, route)
+            && attaches(objects, listener, other, rival)
+            && hosts(listener, rival)
+                .iter()
+                .any(|a| hosts(listener, route).iter().any(|b| a.meet(b).is_some()))
+            && !is_displaced(objects, listeners, listener, other, rival)
+    })
+}

@@ -1,0 +1,1 @@
+//! The tables of the specifications, row by row.
