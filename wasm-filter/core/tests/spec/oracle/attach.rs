@@ -62,14 +62,10 @@ pub(crate) fn listeners<'o>(objects: Objects<'o>, classes: &Classes) -> Vec<List
 
 /// "Gateway: ours if its GatewayClass has our `controllerName`."
 fn is_ours(objects: Objects<'_>, classes: &Classes, gateway: &Value) -> bool {
-    let class = objects.get(
-        "GatewayClass",
-        "",
-        text(&gateway["spec"]["gatewayClassName"]),
-    );
-    class.is_some_and(|class| {
-        classes.all || class["spec"]["controllerName"] == classes.controller.as_str()
-    })
+    let class = text(&gateway["spec"]["gatewayClassName"]);
+    let class = objects.get("GatewayClass", "", class);
+    classes.all
+        || class.is_some_and(|class| class["spec"]["controllerName"] == classes.controller.as_str())
 }
 
 /// "CertificateRefs contains a series of references to Kubernetes objects that contains TLS

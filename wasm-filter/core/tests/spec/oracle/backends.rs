@@ -62,13 +62,21 @@ pub(crate) fn of_rule(objects: Objects<'_>, kind: &str, route: &Value, rule: &Va
         .collect()
 }
 
+/// "When a GRPCBackendRef is invalid, `UNAVAILABLE` statuses MUST be returned": what a gRPC client makes
+/// of 503 (grpc/doc/http-grpc-status-mapping.md); 500 is `UNKNOWN`.
+pub(crate) fn invalid_status(grpc: bool) -> u16 {
+    if grpc && crate::generated::is_open() {
+        503
+    } else {
+        500
+    }
+}
+
 /// "When a HTTPBackendRef is invalid, 500 status codes MUST be returned for requests that would have
 /// otherwise been routed to an invalid backend." "When a HTTPBackendRef refers to a Service that has no
 /// ready endpoints, implementations SHOULD return a 503 for requests to that backend instead."
 pub(crate) fn of_ref(objects: Objects<'_>, kind: &str, route: &Value, reference: &Value) -> Target {
-    // "When a GRPCBackendRef is invalid, `UNAVAILABLE` statuses MUST be returned": what a gRPC client
-    // makes of 503 (grpc/doc/http-grpc-status-mapping.md); 500 would be `UNKNOWN`.
-    let invalid = Target::Status(if kind == "GRPCRoute" { 503 } else { 500 });
+    let invalid = Target::Status(invalid_status(kind == "GRPCRoute"));
     let group = reference["group"].as_str().unwrap_or_default();
     let referent = reference["kind"].as_str().unwrap_or("Service");
     let from = namespace_of(route);

@@ -9,7 +9,7 @@ use super::backends;
 use super::filters::Filters;
 use super::ingress::sorted;
 use super::matches::read;
-use super::objects::{Objects, age, items, kong, list, name_of, namespace_of, text};
+use super::objects::{Objects, age, items, kong, list, name_of, namespace_of};
 use super::paths::PathCond;
 use super::{Candidate, Kind, Rule, Scheme, Scope};
 
@@ -136,9 +136,4 @@ fn duration(text: &str) -> u32 {
         total += number * factor;
     }
     total
-}
-
-/// The type of a match's `type` field, for rows.
-pub(crate) fn type_of(entry: &Value) -> &str {
-    text(&entry["type"])
 }

@@ -93,7 +93,12 @@ fn of_rules(objects: Objects<'_>, ingress: &Value) -> Vec<Candidate> {
 /// path element by element basis. ImplementationSpecific: With this path type, matching is up to the
 /// IngressClass."
 fn path_of(ingress: &Value, path: &Value) -> Option<PathCond> {
-    let value = text(&path["path"]);
+    // "Repeated slashes are merged before the type is looked at."
+    let mut value = text(&path["path"]).to_owned();
+    while value.contains("//") {
+        value = value.replace("//", "/");
+    }
+    let value = value.as_str();
     match path["pathType"]
         .as_str()
         .unwrap_or("ImplementationSpecific")

@@ -83,7 +83,8 @@ pub(crate) fn join(base: &str, uri: &[u8], postfix: Option<&[u8]>, v1: bool) -> 
     let base = base.as_bytes();
     let glue = |base: &[u8], rest: &[u8]| [base, rest].concat();
     if v1 {
-        let rest = postfix.unwrap_or(uri);
+        // Kong's table of `path_handling`: `/s` and `/fv1/req` without strip-path is `/sfv1/req`.
+        let rest = postfix.unwrap_or_else(|| uri.strip_prefix(b"/").unwrap_or(uri));
         return match (base.ends_with(b"/"), rest.strip_prefix(b"/")) {
             (true, Some(rest)) => glue(base, rest),
             _ => glue(base, rest),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::choices::Choices;
 use super::services::SERVICES;
-use super::{HOSTS, NAMESPACES, PATTERNS, WILDCARDS, created, path, put};
+use super::{HOSTS, NAMESPACES, PATTERNS, WILDCARDS, created, path, pattern, put};
 
 pub(crate) fn ingress(c: &mut Choices) -> Value {
     let mut annotations = Map::new();
@@ -37,7 +37,8 @@ pub(crate) fn ingress(c: &mut Choices) -> Value {
         )),
         _ => spec["ingressClassName"] = "kong".into(),
     }
-    if c.one_in(4) {
+    // The default backend has no groups.
+    if !captures && c.one_in(4) {
         spec["defaultBackend"] = backend(c);
     }
     let mut metadata = json!({"namespace": c.of(&NAMESPACES), "name": c.of(&["i0", "i1", "i2"]),
@@ -83,11 +84,7 @@ fn entry(c: &mut Choices, marker: &str, captures: bool) -> Value {
     let mut out = json!({"backend": backend(c)});
     if captures || c.one_in(5) {
         let grouped = [PATTERNS[1].0, PATTERNS[6].0];
-        let pattern = if captures {
-            c.of(&grouped)
-        } else {
-            PATTERNS[c.below(PATTERNS.len())].0
-        };
+        let pattern = if captures { c.of(&grouped) } else { pattern(c) };
         out["path"] = format!("{marker}{pattern}").into();
         out["pathType"] = "ImplementationSpecific".into();
         return out;

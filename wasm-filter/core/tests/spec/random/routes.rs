@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::choices::Choices;
 use super::services::SERVICES;
 use super::{
-    HEADERS, HOSTS, METHODS, NAMESPACES, PARAM_VALUES, PARAMS, PATTERNS, VALUES, WILDCARDS,
-    created, path, put,
+    HEADERS, HOSTS, METHODS, NAMESPACES, PARAM_VALUES, PARAMS, VALUES, WILDCARDS, created, path,
+    pattern, put,
 };
 
 pub(crate) fn http(c: &mut Choices) -> Value {
@@ -143,7 +143,7 @@ fn http_match(c: &mut Choices, prefix_only: bool) -> Value {
         match c.below(6) {
             0 => {
                 entry["type"] = "RegularExpression".into();
-                entry["value"] = PATTERNS[c.below(PATTERNS.len())].0.into();
+                entry["value"] = pattern(c).into();
             }
             1 | 2 => {
                 entry["type"] = "Exact".into();
