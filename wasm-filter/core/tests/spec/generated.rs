@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::ask::Ask;
+use crate::explained;
 use crate::oracle::{Classes, Oracle};
 use crate::random::asks;
 use crate::random::choices::Choices;
 use crate::random::objects;
 use crate::shrink::{shrink, yaml};
 use crate::subject::Subject;
+use crate::verdict::Verdict;
 
 const STEPS: u64 = 600;
 const ASKS: usize = 30;
@@ -38,12 +40,21 @@ pub(crate) fn number(name: &str, default: u64) -> u64 {
 fn failure(objects: &[Value], classes: &Classes, ask: &Ask) -> Option<String> {
     let verdict = Oracle::new(objects, classes).verdict(ask);
     let subject = Subject::new(objects, classes);
-    verdict.check(&subject, ask).err().map(|why| {
+    judge(&verdict, &subject, ask).err().map(|why| {
         format!(
             "{why}\nwanted: {verdict:#?}\nproblems: {:#?}",
             subject.problems
         )
     })
+}
+
+/// Native answers, and what `explain` says of them.
+fn judge(verdict: &Verdict, subject: &Subject, ask: &Ask) -> Result<(), String> {
+    verdict.check(subject, ask)?;
+    match explained::explained(subject, ask) {
+        Some(trace) => explained::check(verdict, &trace).map_err(|why| format!("{why}\n{trace}")),
+        None => Ok(()),
+    }
 }
 
 /// The first line of a failure without what differs between requests.
@@ -112,7 +123,7 @@ fn generated_sets_are_routed_as_the_specifications_say() {
             let ask = asks::ask(&mut c, &oracle);
             let verdict = oracle.verdict(&ask);
             *counts.entry(verdict.kind()).or_default() += 1;
-            let Err(why) = verdict.check(&subject, &ask) else {
+            let Err(why) = judge(&verdict, &subject, &ask) else {
                 continue;
             };
             let reason = reason(&why);

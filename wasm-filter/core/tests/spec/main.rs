@@ -2,6 +2,7 @@
 //! happen with them.
 
 mod ask;
+mod explained;
 mod generated;
 mod malformed;
 mod oracle;

@@ -62,6 +62,46 @@ fn the_requests_that_are_watched_have_different_answers() {
 }
 
 #[test]
+fn an_object_that_concerns_them_changes_the_answers() {
+    let mut translator = Translator::new(options(&classes()));
+    for object in base() {
+        translator.apply(object.to_string().as_bytes());
+    }
+    translator.commit();
+    let before = answers(&translator);
+    for mut object in exemplars() {
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        let spec = &mut object["spec"];
+        match kind.as_str() {
+            "Ingress" => spec["rules"][0]["host"] = "http.example".into(),
+            "HTTPRoute" => spec["hostnames"] = json!(["x.y.wild.example"]),
+            "GRPCRoute" => {
+                spec["hostnames"] = json!(["grpc.example"]);
+                spec["rules"][0]["matches"][0] =
+                    json!({"method": {"service": "foo.Bar", "method": "Get"}});
+            }
+            "ReferenceGrant" => spec["from"][0]["namespace"] = "a".into(),
+            _ => continue,
+        }
+        if kind == "Ingress" {
+            let entry = &mut object["spec"]["rules"][0]["http"]["paths"][0];
+            entry["path"] = "/a".into();
+            object["metadata"]["annotations"] = json!({});
+        }
+        if kind == "HTTPRoute" {
+            object["spec"]["rules"] = json!([{"backendRefs": []}]);
+        }
+        let permits = object["spec"]["to"][0]["kind"] != "Secret";
+        let key = stored(translator.apply(object.to_string().as_bytes())).expect("an object");
+        translator.commit();
+        assert_eq!(answers(&translator) != before, permits, "{object}");
+        translator.delete(&key);
+        translator.commit();
+        assert_eq!(answers(&translator), before, "{object}");
+    }
+}
+
+#[test]
 fn no_malformed_object_changes_what_does_not_concern_it() {
     let mut translator = Translator::new(options(&classes()));
     for object in base() {

@@ -97,7 +97,7 @@ pub(crate) fn places(
         .iter()
         .filter(|listener| attaches(objects, listener, kind, route))
     {
-        if is_displaced(objects, listeners, listener, kind, route) {
+        if is_displaced(objects, listener, kind, route) {
             continue;
         }
         out.extend(hosts(listener, route).into_iter().map(|host| Place {
@@ -182,7 +182,6 @@ fn allows_namespace(objects: Objects<'_>, listener: &Listener<'_>, namespace: &s
 /// appearing first in alphabetical order by "{namespace}/{name}"."
 fn is_displaced(
     objects: Objects<'_>,
-    listeners: &[Listener<'_>],
     listener: &Listener<'_>,
     kind: &'static str,
     route: &Value,
@@ -200,6 +199,6 @@ fn is_displaced(
             && hosts(listener, rival)
                 .iter()
                 .any(|a| hosts(listener, route).iter().any(|b| a.meet(b).is_some()))
-            && !is_displaced(objects, listeners, listener, other, rival)
+            && !is_displaced(objects, listener, other, rival)
     })
 }

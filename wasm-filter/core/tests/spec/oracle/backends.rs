@@ -65,11 +65,7 @@ pub(crate) fn of_rule(objects: Objects<'_>, kind: &str, route: &Value, rule: &Va
 /// "When a GRPCBackendRef is invalid, `UNAVAILABLE` statuses MUST be returned": what a gRPC client makes
 /// of 503 (grpc/doc/http-grpc-status-mapping.md); 500 is `UNKNOWN`.
 pub(crate) fn invalid_status(grpc: bool) -> u16 {
-    if grpc && crate::generated::is_open() {
-        503
-    } else {
-        500
-    }
+    if grpc { 503 } else { 500 }
 }
 
 /// "When a HTTPBackendRef is invalid, 500 status codes MUST be returned for requests that would have

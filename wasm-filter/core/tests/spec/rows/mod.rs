@@ -23,7 +23,8 @@ macro_rules! rows {
     ($($name:ident: $objects:expr, $ask:expr => $wanted:expr;)*) => {
         $(#[test]
         fn $name() {
-            crate::rows::check(&$objects, &$ask, $wanted, crate::rows::who);
+            let objects: Vec<serde_json::Value> = $objects;
+            crate::rows::check(&objects, &$ask, $wanted, crate::rows::who);
         })*
     };
 }
