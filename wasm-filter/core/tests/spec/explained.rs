@@ -70,10 +70,9 @@ pub(crate) fn check(verdict: &Verdict, trace: &Value) -> Result<(), String> {
                 return Err(format!("explain: outcome {}", trace["outcome"]));
             }
             let (route, path) = (&trace["upstream"]["routeName"], &trace["request"]["path"]);
-            let fits = proxies.iter().any(|forward| {
-                (forward.route_name.is_empty() || *route == *forward.route_name)
-                    && *path == *forward.uri
-            });
+            let fits = proxies
+                .iter()
+                .any(|forward| *route == *forward.route_name && *path == *forward.uri);
             if fits {
                 Ok(())
             } else {

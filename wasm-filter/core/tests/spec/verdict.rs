@@ -246,8 +246,6 @@ fn names(candidate: &Candidate, service: &Service) -> (String, String) {
                 Host::Wild(suffix) => format!("_.{suffix}"),
             };
             let route = match candidate.scope {
-                // Open: KIC's name.
-                Scope::IngressDefault if !crate::generated::is_open() => String::new(),
                 Scope::IngressDefault => format!("{namespace}.{name}"),
                 _ => format!("{namespace}.{name}.{backend}.{host}.{port}"),
             };
@@ -327,7 +325,7 @@ impl Verdict {
         let total: u64 = shares.iter().map(|(weight, _)| weight).sum();
         for (count, (weight, _)) in counts.iter().zip(shares) {
             let expected = spins * weight / total;
-            if count.abs_diff(expected) > 4 {
+            if count.abs_diff(expected) > 2 {
                 return Err(format!(
                     "{count} of {spins} requests for weight {weight} of {total}"
                 ));
@@ -372,9 +370,7 @@ impl Outcome {
 
 impl Forward {
     fn is(&self, ask: &Ask, plan: &OwnedPlan, edits: &[ResponseEdit]) -> Result<(), String> {
-        if !self.route_name.is_empty() {
-            same("route name", &lossy(&plan.route_name), &self.route_name)?;
-        }
+        same("route name", &lossy(&plan.route_name), &self.route_name)?;
         same(
             "service name",
             &lossy(&plan.service_name),

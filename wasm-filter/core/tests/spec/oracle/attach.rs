@@ -180,6 +180,8 @@ fn allows_namespace(objects: Objects<'_>, listener: &Listener<'_>, namespace: &s
 /// is non-empty, then the implementation MUST accept exactly one of these two routes, determined by
 /// the following criteria, in order: the oldest Route based on creation timestamp; the Route
 /// appearing first in alphabetical order by "{namespace}/{name}"."
+///
+/// Open: docs/routing.md says that both are accepted and the HTTPRoute is asked first, as in KIC.
 fn is_displaced(
     objects: Objects<'_>,
     listener: &Listener<'_>,
@@ -193,12 +195,13 @@ fn is_displaced(
     };
     // Of two with one name the HTTPRoute counts.
     let order = |kind: &str, route: &Value| (age(route), kind == "GRPCRoute");
-    objects.of(other).any(|rival| {
-        order(other, rival) < order(kind, route)
-            && attaches(objects, listener, other, rival)
-            && hosts(listener, rival)
-                .iter()
-                .any(|a| hosts(listener, route).iter().any(|b| a.meet(b).is_some()))
-            && !is_displaced(objects, listener, other, rival)
-    })
+    crate::generated::is_open()
+        && objects.of(other).any(|rival| {
+            order(other, rival) < order(kind, route)
+                && attaches(objects, listener, other, rival)
+                && hosts(listener, rival)
+                    .iter()
+                    .any(|a| hosts(listener, route).iter().any(|b| a.meet(b).is_some()))
+                && !is_displaced(objects, listener, other, rival)
+        })
 }

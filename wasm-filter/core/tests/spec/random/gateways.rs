@@ -20,9 +20,20 @@ pub(crate) fn base(c: &mut Choices) -> Vec<Value> {
                 {"ingressclass.kubernetes.io/is-default-class": c.of(&["true", "false"])}},
             "spec": {"controller": "ingress-controllers.konghq.com/kong"}}),
     ];
+    out.push(
+        json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongClusterPlugin",
+        "metadata": {"name": "cp", "annotations": {"kubernetes.io/ingress.class": "kong"}},
+        "plugin": "cors"}),
+    );
     for ns in NAMESPACES {
         out.push(json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": ns, "labels": {"team": c.of(&["red", "blue"])}}}));
+        for name in ["p0", "p1"] {
+            out.push(
+                json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin",
+                "metadata": {"namespace": ns, "name": name}, "plugin": "key-auth"}),
+            );
+        }
         for (name, kind) in [("t0", "kubernetes.io/tls"), ("t1", "Opaque")] {
             out.push(json!({"apiVersion": "v1", "kind": "Secret",
                 "metadata": {"namespace": ns, "name": name}, "type": kind}));

@@ -65,6 +65,7 @@ fn annotate(c: &mut Choices, annotations: &mut Map<String, Value>) -> bool {
     put(c, 10, "https-redirect-status-code", &["301", "308", "426"]);
     put(c, 8, "host-aliases", &["b.com", "x.a.com,a.com", "*.a.com"]);
     put(c, 10, "tags", &["one", "two,one"]);
+    put(c, 12, "plugins", &["p0", "p1,p0", "cp"]);
     put(c, 12, "regex-prefix", &["/@", "/~"]);
     put(c, 16, "rewrite", &["/new", "/new/\\$1", "/"]);
     let groups = c.one_in(16);

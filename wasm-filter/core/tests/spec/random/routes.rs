@@ -20,6 +20,8 @@ pub(crate) fn http(c: &mut Choices) -> Value {
     set(c, "strip-path", &["true", "false"]);
     set(c, "preserve-host", &["false", "true"]);
     set(c, "tags", &["one", "two,one"]);
+    set(c, "plugins", &["p0", "p1"]);
+    set(c, "path-handling", &["v1"]);
     route(c, "HTTPRoute", &["r0", "r1", "r2"], rules, annotations)
 }
 
@@ -107,6 +109,10 @@ fn rule(c: &mut Choices) -> Value {
         filters.push(rewrite(c, prefix_only));
     }
     header_filters(c, &mut filters);
+    if c.one_in(12) {
+        filters.push(json!({"type": "ExtensionRef", "extensionRef": {
+            "group": "configuration.konghq.com", "kind": "KongPlugin", "name": "p0"}}));
+    }
     if !redirects {
         for _ in 0..[0, 0, 0, 0, 0, 1, 2][c.below(7)] {
             filters.push(mirror(c));
