@@ -111,10 +111,11 @@ fn no_malformed_object_changes_what_does_not_concern_it() {
     let before = answers(&translator);
     let all: Vec<(String, String)> = exemplars().iter().flat_map(mutations).collect();
     assert!(all.len() > 4000, "only {} malformed objects", all.len());
-    // Without a number every so many of them, from another one each day of a seed.
+    // Every so many of them; `SILVERBACK_SEED` says where to begin.
     let steps = number("SILVERBACK_STEPS", STEPS);
     let stride = (all.len() as u64).div_ceil(steps.max(1)).max(1);
     let first = number("SILVERBACK_SEED", 0) % stride;
+    eprintln!("{} malformed objects, one of {stride} is tried", all.len());
     let mut failures = Vec::new();
     for (what, text) in all.iter().skip(first as usize).step_by(stride as usize) {
         let key = stored(translator.apply(text.as_bytes()));
