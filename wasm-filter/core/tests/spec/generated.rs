@@ -1,7 +1,6 @@
 //! Many sets of objects, many requests: what the oracle says is what happens.
 //!
-//! `SILVERBACK_SEED` is the first seed, `SILVERBACK_STEPS` how many sets there are. `SILVERBACK_OPEN=1`
-//! also shows differences that are known and not mended yet.
+//! `SILVERBACK_SEED` is the first seed, `SILVERBACK_STEPS` how many sets there are.
 
 use std::collections::BTreeMap;
 
@@ -63,29 +62,6 @@ fn reason(failure: &str) -> String {
     line.split(':').next().unwrap_or_default().to_owned()
 }
 
-/// Are differences shown that are known and not mended yet?
-pub(crate) fn is_open() -> bool {
-    std::env::var("SILVERBACK_OPEN").is_ok()
-}
-
-/// Differences that are known and not decided or mended yet; `SILVERBACK_OPEN=1` shows them.
-fn leave_out_what_is_open(objects: &mut [Value]) {
-    if is_open() {
-        return;
-    }
-    // Default backends beside that of the oldest Ingress.
-    let mut defaults = 0;
-    for object in objects.iter_mut() {
-        let Some(spec) = object["spec"].as_object_mut() else {
-            continue;
-        };
-        defaults += usize::from(spec.contains_key("defaultBackend"));
-        if defaults > 1 {
-            spec.remove("defaultBackend");
-        }
-    }
-}
-
 /// For the search: `SILVERBACK_ONLY=HTTPRoute` leaves one kind of routes.
 fn restrict(objects: &mut Vec<Value>) {
     if let Ok(only) = std::env::var("SILVERBACK_ONLY") {
@@ -107,7 +83,6 @@ fn generated_sets_are_routed_as_the_specifications_say() {
         let mut c = Choices::new(seed);
         let (mut set, classes) = objects(&mut c);
         restrict(&mut set);
-        leave_out_what_is_open(&mut set);
         let oracle = Oracle::new(&set, &classes);
         let subject = Subject::new(&set, &classes);
         for _ in 0..ASKS {

@@ -341,11 +341,16 @@ fn names(found: &Found<'_>, service: &ServicePort) -> (String, String) {
         RouteKind::Ingress => {
             let host = found.key.host.to_string().replace('*', "_");
             let host = if host == "_" { String::new() } else { host };
+            let default = found.key.scope == Scope::IngressDefault;
             (
-                format!(
-                    "{}.{}.{}.{host}.{}",
-                    object.namespace, object.name, service.name, service.port
-                ),
+                if default {
+                    format!("{}.{}", object.namespace, object.name)
+                } else {
+                    format!(
+                        "{}.{}.{}.{host}.{}",
+                        object.namespace, object.name, service.name, service.port
+                    )
+                },
                 format!("{}.{}.{}", service.namespace, service.name, service.port),
             )
         }

@@ -93,13 +93,12 @@ pub(crate) fn places(
     route: &Value,
 ) -> Vec<Place> {
     let mut out = Vec::new();
+    // Of an HTTPRoute and a GRPCRoute with hostnames in common the specification accepts one only;
+    // here both are accepted and the HTTPRoute is asked first, as in KIC (docs/routing.md).
     for listener in listeners
         .iter()
         .filter(|listener| attaches(objects, listener, kind, route))
     {
-        if is_displaced(objects, listener, kind, route) {
-            continue;
-        }
         out.extend(hosts(listener, route).into_iter().map(|host| Place {
             port: listener.port,
             listener: listener.host.clone(),
@@ -173,35 +172,4 @@ fn allows_namespace(objects: Objects<'_>, listener: &Listener<'_>, namespace: &s
         }
         _ => false,
     }
-}
-
-/// "If a Route (A) of type HTTPRoute or GRPCRoute is attached to a Listener and that listener already
-/// has another Route (B) of the other type attached and the intersection of the hostnames of A and B
-/// is non-empty, then the implementation MUST accept exactly one of these two routes, determined by
-/// the following criteria, in order: the oldest Route based on creation timestamp; the Route
-/// appearing first in alphabetical order by "{namespace}/{name}"."
-///
-/// Open: docs/routing.md says that both are accepted and the HTTPRoute is asked first, as in KIC.
-fn is_displaced(
-    objects: Objects<'_>,
-    listener: &Listener<'_>,
-    kind: &'static str,
-    route: &Value,
-) -> bool {
-    let other = if kind == "HTTPRoute" {
-        "GRPCRoute"
-    } else {
-        "HTTPRoute"
-    };
-    // Of two with one name the HTTPRoute counts.
-    let order = |kind: &str, route: &Value| (age(route), kind == "GRPCRoute");
-    crate::generated::is_open()
-        && objects.of(other).any(|rival| {
-            order(other, rival) < order(kind, route)
-                && attaches(objects, listener, other, rival)
-                && hosts(listener, rival)
-                    .iter()
-                    .any(|a| hosts(listener, route).iter().any(|b| a.meet(b).is_some()))
-                && !is_displaced(objects, listener, other, rival)
-        })
 }
