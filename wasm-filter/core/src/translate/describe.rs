@@ -245,7 +245,10 @@ impl Wanted<'_> {
             HostPattern::Wildcard(suffix) => {
                 let head = self.host.strip_suffix(&**suffix);
                 let labels = head.and_then(|head| head.strip_suffix('.'));
-                labels.is_some_and(|labels| !labels.is_empty() && !(single && labels.contains('.')))
+                labels.is_some_and(|labels| match single {
+                    true => !labels.is_empty() && !labels.contains('.'),
+                    false => !labels.is_empty(),
+                })
             }
         }
     }

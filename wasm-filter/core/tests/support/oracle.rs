@@ -281,15 +281,22 @@ pub(crate) fn agrees(model: &Model, ask: &Ask, verdict: &Verdict<'_>, seen: &See
     if let SchemeMatch::Tls { status } = found.matched.scheme
         && !ask.tls
     {
-        return *seen == Seen::Reply(status);
+        // A redirect is absolute, so it needs a host.
+        let nowhere = status != 426 && text::host(&ask.host).is_some_and(|host| host.is_empty());
+        return *seen == Seen::Reply(if nowhere { 400 } else { status });
     }
     let backends = &found.matched.rule.backends;
+    // `GRPCRouteRule.backendRefs`: "MUST receive an `UNAVAILABLE` status", which is 503.
+    let invalid = Seen::Reply(match found.matched.rule.object.kind {
+        RouteKind::GrpcRoute => 503,
+        RouteKind::Ingress | RouteKind::HttpRoute => 500,
+    });
     if backends.iter().all(|backend| backend.weight == 0) {
-        return *seen == Seen::Reply(500);
+        return *seen == invalid;
     }
     let mut live = backends.iter().filter(|backend| backend.weight > 0);
     live.any(|backend| match &backend.target {
-        BackendTarget::Invalid => *seen == Seen::Reply(500),
+        BackendTarget::Invalid => *seen == invalid,
         BackendTarget::Service(service) => {
             let endpoints: BTreeSet<_> = model
                 .services

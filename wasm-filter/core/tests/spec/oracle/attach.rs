@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Classes;
 use super::hosts::Host;
-use super::objects::{Objects, age, list, name_of, namespace_of, text};
+use super::objects::{Objects, list, name_of, namespace_of, text};
 
 pub(crate) const GROUP: &str = "gateway.networking.k8s.io";
 
