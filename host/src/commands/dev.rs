@@ -12,6 +12,7 @@ mod certificates;
 mod config;
 mod event;
 mod log;
+mod names;
 mod ports;
 mod running;
 mod show;
@@ -29,6 +30,7 @@ use anyhow::Context;
 
 use self::config::Config;
 use self::event::Event;
+use self::names::Names;
 use self::running::Running;
 use self::stubs::Addresses;
 use self::watch::Watched;
@@ -56,6 +58,7 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
             silverback_guests::TRANSLATOR_PATH,
         ),
     };
+    let names = Names::new(sender.clone());
     let watch = match config.watch
         && config
             .paths
@@ -70,7 +73,7 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
             None
         }
     };
-    let mut running = Running::start(config, on_access)?;
+    let mut running = Running::start(config, names, on_access)?;
     show::banner(&mut anstream::stdout().lock(), &running, begun.elapsed())?;
     follow(&mut running, &events, &watched)?;
     drop(watch);
@@ -98,6 +101,10 @@ fn follow(
             Event::Stop => break,
             Event::Request(line) => writeln!(anstream::stdout(), "{line}").map_err(Failure::from),
             Event::Manifests(since) => running.reload(since).and_then(|effect| {
+                let mut out = anstream::stdout().lock();
+                Ok(show::effect(&mut out, &running.config, &effect)?)
+            }),
+            Event::Names => running.reload(begun).and_then(|effect| {
                 let mut out = anstream::stdout().lock();
                 Ok(show::effect(&mut out, &running.config, &effect)?)
             }),

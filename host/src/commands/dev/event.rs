@@ -12,6 +12,8 @@ pub(super) enum Event {
     Filter,
     /// translator.wasm changed.
     Translator,
+    /// The addresses of names are others.
+    Names,
     /// A request is over; a line about it.
     Request(String),
     /// Somebody wants an end: Ctrl-C, SIGTERM.

@@ -70,8 +70,31 @@ pub(super) fn ports(config: &Config, dump: &Dump) -> Ports {
         let port = ports.entry(number).or_default();
         port.ingress = true;
         port.tls = true;
+        port.served.extend(of_ingress(dump));
     }
     ports
+}
+
+/// Which Secrets serve which hosts of Ingress objects. As in Kong a certificate belongs to a server
+/// name and not to a port, so those of listeners are among them.
+fn of_ingress(dump: &Dump) -> impl Iterator<Item = Served> {
+    let entities = dump.rest.get("entities").and_then(Value::as_array);
+    entities.into_iter().flatten().filter_map(|entity| {
+        if entity.get("type")?.as_str()? != "certificate" {
+            return None;
+        }
+        let (namespace, name) = entity.get("secret")?.as_str()?.split_once('/')?;
+        let hosts = entity.get("snis")?.as_array()?.iter();
+        Some(Served {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            hosts: hosts
+                .filter_map(Value::as_str)
+                .map(HostPattern::parse)
+                .collect(),
+            required: false,
+        })
+    })
 }
 
 /// Whether all that a port does is serve Ingress over TLS.

@@ -12,6 +12,7 @@ use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOpt
 use super::certificates;
 use super::config::Config;
 use super::log::FilterLog;
+use super::names::Names;
 use super::ports::{self, Ports};
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
 use crate::commands::Failure;
@@ -49,6 +50,9 @@ pub(super) struct Running {
     /// What the translator says, without places.
     findings: BTreeMap<ObjectKey, Vec<Problem>>,
     refused: BTreeMap<ObjectKey, Problem>,
+    /// What belongs to the table: certificates, plugin sets, names; JSON by id.
+    entities: BTreeMap<String, String>,
+    names: Names,
     /// The certificate for hosts of Ingress that have none.
     own: KeyPair,
     /// What the TLS ports were given, and what was wrong with it.
@@ -91,7 +95,11 @@ struct Modules {
 
 impl Running {
     /// Starts everything.
-    pub(super) fn start(config: Config, on_access: Option<AccessHook>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        config: Config,
+        names: Names,
+        on_access: Option<AccessHook>,
+    ) -> Result<Self, Failure> {
         let set = manifests::load(&config.paths);
         if let Some(problem) = set.unreadable_path() {
             return Err(Failure::usage(crate::commands::Hinted::from(problem)));
@@ -146,6 +154,8 @@ impl Running {
             addresses: Addresses::default(),
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
+            entities: BTreeMap::new(),
+            names,
             own,
             secured: BTreeMap::new(),
             notes: Vec::new(),
@@ -213,10 +223,13 @@ impl Running {
         );
         // Before the table names them.
         self.gateway.set_echo(echoes);
+        objects.extend(self.names.objects());
 
         let changed = self.apply(&objects)?;
         self.session.commit()?;
+        let entities = self.entities.clone();
         let published = self.publish()?;
+        self.names.set(self.wanted_names());
         let latency = since.elapsed();
         let work = begun.elapsed();
 
@@ -227,7 +240,8 @@ impl Running {
         self.substitutions = substitutions;
         let mut errors = Vec::new();
         let before = self.ports.clone();
-        if published.is_some() || before.is_empty() {
+        // A certificate can be for another host without the table.
+        if published.is_some() || before.is_empty() || entities != self.entities {
             self.show(&mut errors)?;
         }
         // A Secret can change without the table.
@@ -292,6 +306,8 @@ impl Running {
         let changes = self.session.take_changes()?;
         self.findings.extend(changes.problems.clone());
         self.findings.retain(|_, problems| !problems.is_empty());
+        self.entities.extend(changes.entities.clone());
+        self.entities.retain(|_, json| !json.is_empty());
         match self.node.push(&changes) {
             Err(error) if PushError::wants_everything(&error) => {
                 self.session.rewind()?;
@@ -300,6 +316,16 @@ impl Running {
             }
             pushed => Ok(pushed?),
         }
+    }
+
+    /// The names that Services are looked up by.
+    fn wanted_names(&self) -> BTreeSet<String> {
+        let name = |json: &String| {
+            let entity: serde_json::Value = serde_json::from_str(json).ok()?;
+            let is_name = entity.get("type")?.as_str()? == "name";
+            is_name.then(|| Some(entity.get("name")?.as_str()?.to_owned()))?
+        };
+        self.entities.values().filter_map(name).collect()
     }
 
     /// Looks at the new table: for people, and for the ports to listen at.
