@@ -9,7 +9,7 @@ use super::hash::digest64;
 use super::layout::{INGRESS, INGRESS_DEFAULT};
 
 pub use self::filter::{
-    Cors, Filters, Header, HeaderEdits, Mirror, PathEdit, Piece, Redirect, Rewrite,
+    Cors, FewFilters, Filters, Header, HeaderEdits, Mirror, PathEdit, Piece, Redirect, Rewrite,
 };
 pub use self::regex::{Anchor, Regex};
 pub use self::rule::{

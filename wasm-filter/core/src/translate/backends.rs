@@ -50,7 +50,7 @@ impl Resolved {
         }
         let target = target.map_or(BackendTarget::Invalid, BackendTarget::Service);
         Backend {
-            filters,
+            filters: filters.into(),
             ..Backend::new(backend.weight, target)
         }
     }

@@ -248,7 +248,8 @@ impl<'c> Compiler<'c, '_> {
                     path: Some(path),
                 }),
                 ..Filters::default()
-            },
+            }
+            .into(),
             ..Rule::new(self.named.clone(), index)
         };
         self.annotations.decorate(&mut rule);

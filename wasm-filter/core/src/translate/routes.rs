@@ -255,7 +255,7 @@ fn rule(
     Rule {
         name: spec.name.clone(),
         backends,
-        filters: resolved.filters(id, &field, filters, reads),
+        filters: resolved.filters(id, &field, filters, reads).into(),
         timeouts: spec.timeouts,
         retry: spec.retry.clone(),
         ..Rule::new(object.clone(), spec.index)

@@ -169,8 +169,8 @@ fn rules() -> BoxedStrategy<Rule> {
                     RouteKind::HttpRoute
                 };
                 let mut rule = rule(kind);
-                rule.filters = of_rule;
-                rule.backends[0].filters = of_backend;
+                rule.filters = of_rule.into();
+                rule.backends[0].filters = of_backend.into();
                 rule.forwarding = forwarding;
                 rule.retry = retry;
                 rule.timeouts = Timeouts {

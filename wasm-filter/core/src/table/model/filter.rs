@@ -20,6 +20,20 @@ pub struct Filters {
     pub cors: Option<Cors>,
 }
 
+/// [`Filters`] of a rule or backend, most of which have none: a pointer's size instead of 360 bytes,
+/// which at 100,000 routes is 70 MB.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FewFilters(Option<Box<Filters>>);
+
+static NONE: Filters = Filters {
+    request_headers: HeaderEdits::NONE,
+    response_headers: HeaderEdits::NONE,
+    redirect: None,
+    rewrite: None,
+    mirrors: Vec::new(),
+    cors: None,
+};
+
 /// Changes of headers: removed first, then set, then added. Each name is in at most one list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct HeaderEdits {
@@ -122,9 +136,37 @@ impl Filters {
     }
 }
 
+// === impl FewFilters ===
+
+impl From<Filters> for FewFilters {
+    fn from(filters: Filters) -> Self {
+        Self((!filters.is_empty()).then(|| Box::new(filters)))
+    }
+}
+
+impl core::ops::Deref for FewFilters {
+    type Target = Filters;
+
+    fn deref(&self) -> &Filters {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl core::ops::DerefMut for FewFilters {
+    fn deref_mut(&mut self) -> &mut Filters {
+        self.0.get_or_insert_default()
+    }
+}
+
 // === impl HeaderEdits ===
 
 impl HeaderEdits {
+    const NONE: Self = Self {
+        set: Vec::new(),
+        add: Vec::new(),
+        remove: Vec::new(),
+    };
+
     /// Is nothing changed?
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::HostPattern;
-use super::filter::Filters;
+use super::filter::FewFilters;
 use super::regex::Regex;
 use super::service::ServicePort;
 use crate::table::hash::digest64;
@@ -126,7 +126,7 @@ pub struct Rule {
     /// the rule redirects.
     pub backends: Vec<Backend>,
     /// What is changed on the way.
-    pub filters: Filters,
+    pub filters: FewFilters,
     /// Time limits.
     pub timeouts: Timeouts,
     /// When a request is tried again, if the rule says so.
@@ -196,7 +196,7 @@ pub struct Backend {
     /// Where its share goes.
     pub target: BackendTarget,
     /// What is changed on the way to this backend, after what the rule changes.
-    pub filters: Filters,
+    pub filters: FewFilters,
 }
 
 /// Where the share of a backend goes.
@@ -219,7 +219,7 @@ impl Rule {
             index,
             name: None,
             backends: Vec::new(),
-            filters: Filters::default(),
+            filters: FewFilters::default(),
             timeouts: Timeouts::default(),
             retry: None,
             forwarding: Forwarding::default(),
@@ -257,7 +257,7 @@ impl Backend {
         Self {
             weight,
             target,
-            filters: Filters::default(),
+            filters: FewFilters::default(),
         }
     }
 }
