@@ -93,7 +93,8 @@ fn objects_in_the_configuration_are_all_it_needs() {
     silverback_guests::FILTER_WASM
         .first()
         .expect("the wasm target is there");
-    let filter = Filter::from_file(module()).expect("a filter");
+    let wasm = std::fs::read(module()).expect("the module");
+    let filter = Filter::compile(&wasm).expect("a filter");
     let options = WorkerOptions {
         root_id: "silverback".to_owned(),
         configuration: OBJECTS.as_bytes().to_vec(),

@@ -65,6 +65,7 @@ fn input(ask: &Ask) -> Input {
         host: &ask.host,
         path: &ask.target,
         method: &ask.method,
+        sni: ask.sni.as_bytes(),
         ..RequestInfo::default()
     };
     let mut message = Vec::new();
@@ -72,7 +73,7 @@ fn input(ask: &Ask) -> Input {
     Input {
         message: Some(message),
         headers: ask.headers.clone(),
-        refuse_plan: false,
+        ..Input::default()
     }
 }
 
