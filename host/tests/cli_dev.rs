@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 const MANIFESTS: &str = "\
@@ -28,9 +29,27 @@ spec:
 /// A running `silverback dev`; it is ended with the test.
 struct Dev {
     child: Child,
-    out: BufReader<ChildStdout>,
+    out: Receiver<String>,
     port: u16,
     seen: String,
+}
+
+/// Longer than anything here takes on a busy machine; what does not come at all fails the test.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The lines as they come.
+fn lines(out: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut line = String::new();
+        while out.read_line(&mut line).is_ok_and(|read| read > 0) {
+            if sender.send(std::mem::take(&mut line)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// A port that was free a moment ago.
@@ -58,7 +77,7 @@ impl Dev {
     fn start(root: &Path, args: &[&str]) -> Self {
         let port = free_port();
         let mut child = command(root, port, args).spawn().expect("started");
-        let out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let out = lines(child.stdout.take().expect("a pipe"));
         let mut dev = Self {
             child,
             out,
@@ -69,14 +88,13 @@ impl Dev {
         dev
     }
 
-    /// Reads lines up to one with this text. The output ends when the process does, so this ends
-    /// too.
+    /// Reads lines up to one with this text.
     fn wait_for(&mut self, text: &str) -> String {
-        let mut line = String::new();
         loop {
-            line.clear();
-            let read = self.out.read_line(&mut line).expect("readable");
-            assert!(read > 0, "no `{text}` in:\n{}", self.seen);
+            let line = match self.out.recv_timeout(PATIENCE) {
+                Ok(line) => line,
+                Err(why) => panic!("no `{text}` ({why}) in:\n{}", self.seen),
+            };
             self.seen += &line;
             if line.contains(text) {
                 return line;
@@ -409,10 +427,19 @@ fn a_gateways_listener_has_its_secrets_certificate_and_follows_it() {
     let (_, shown) = get_tls(port, host, host, "/").expect("a handshake");
     assert_eq!(shown, new.cert.der().to_vec());
 
-    let broken = gateway(port, &new).replace("BEGIN PRIVATE KEY", "BEGIN NOTHING");
-    fs::write(&file, broken).expect("written");
+    // The key of another certificate.
+    let mixed = rcgen::CertifiedKey {
+        cert: new.cert,
+        signing_key: old.signing_key,
+    };
+    fs::write(&file, gateway(port, &mixed)).expect("written");
     dev.wait_for("UnusableCertificate");
     assert!(get_tls(port, host, host, "/").is_none());
+
+    // No PEM at all: the listener goes.
+    let broken = gateway(port, &mixed).replace("BEGIN PRIVATE KEY", "BEGIN NOTHING");
+    fs::write(&file, broken).expect("written");
+    dev.wait_for("InvalidCertificateRef");
 }
 
 /// A client that takes every certificate: which one it is is looked at afterwards.
