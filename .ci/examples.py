@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 """Runs every example as its README says and compares what comes out.
 
-In an example's README a ```console block has commands (`$ ...`) and what they print. The first
-one runs `silverback dev`; the others run while it runs. `...` stands for any text within a line,
-and a line that is only `...` for any number of lines. Commands without output are for people.
+In an example's README a ```console block has commands (`$ ...`) and what they print. They run one
+after the other; `silverback dev`, and what ends in ` &`, until the end of the example. A block
+without a command is what dev goes on to print. `...` stands for any text within a line, and a line
+that is only `...` for any number of lines. Commands without output are for people.
+
+SILVERBACK_BIN is the binary, target/release/silverback unless given. The arguments are the names
+of examples; without any, all are run.
 """
 
+import os
 import pathlib
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/silverback"
+BINARY = ROOT / os.environ.get("SILVERBACK_BIN", "target/release/silverback")
 LIMIT_SECONDS = 60
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
@@ -24,6 +30,10 @@ def local(command):
     """The README's command with the binary that is built already, and a curl without progress."""
     command = re.sub(r"cargo run --release( -q)? --", str(BINARY), command)
     return re.sub(r"^curl ", "curl -sS --max-time 20 ", command)
+
+
+def is_dev(command):
+    return local(command).startswith(f"{BINARY} dev ")
 
 
 def fits(expected, actual):
@@ -37,76 +47,103 @@ def fits(expected, actual):
     return re.fullmatch(pattern, actual.strip("\n") + "\n") is not None
 
 
-class Dev:
-    """`silverback dev` running; its output is collected while it runs."""
+class Running:
+    """A command that runs on; its output is collected while it runs."""
 
     def __init__(self, command):
+        self.command = command
         self.lines = []
-        self.ready = threading.Event()
         self.process = subprocess.Popen(
-            ["bash", "-c", "exec " + local(command)],
+            ["bash", "-c", "exec " + local(command.removesuffix(" &"))],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def read(self):
         for line in self.process.stdout:
             self.lines.append(line)
-            if line.startswith("ready after"):
-                self.ready.set()
-        self.ready.set()
 
     def said(self):
         return "".join(self.lines)
 
+    def is_ready(self):
+        return not is_dev(self.command) or "\nready after" in self.said()
+
+    def says(self, expected):
+        """Whether it prints that before it ends or the time is over."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while time.monotonic() < end:
+            ended = not self.reader.is_alive()
+            if self.is_ready() and fits(expected, self.said()):
+                return True
+            if ended:
+                return False
+            time.sleep(0.05)
+        return False
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=LIMIT_SECONDS)
+        code = self.process.wait(timeout=LIMIT_SECONDS)
+        return code == 0 or not is_dev(self.command)
 
 
 def differs(readme, command, expected, actual):
     return f"{readme}: {command}\n-- expected\n{expected}-- got\n{actual}"
 
 
-def run(readme):
-    blocks = BLOCK.findall(readme.read_text())
-    commands = [command for block in blocks for command in COMMAND.findall(block)]
-    commands = [(command, expected) for command, expected in commands if expected.strip()]
-    if not commands:
-        return [f"{readme}: no command with output in a ```console block"]
-    wrong = []
-    (command, expected), *others = commands
-    dev = Dev(command)
-    try:
-        if not dev.ready.wait(LIMIT_SECONDS) or dev.process.poll() is not None:
-            return [f"{readme}: dev did not start:\n{dev.said()}"]
-        if fits(expected, dev.said()):
-            print(f"ok  {readme.parent.name}: {command}")
+def steps(text):
+    """Commands and what they print; None for what dev goes on to print."""
+    for block in BLOCK.findall(text):
+        if block.startswith("$ "):
+            yield from ((cmd, out) for cmd, out in COMMAND.findall(block) if out.strip())
         else:
-            wrong.append(differs(readme, command, expected, dev.said()))
-        for command, expected in others:
-            done = subprocess.run(
-                ["bash", "-c", local(command)],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_SECONDS,
-            )
-            if done.returncode == 0 and fits(expected, done.stdout):
-                print(f"ok  {readme.parent.name}: {command}")
+            yield None, block
+
+
+def run(readme):
+    wrong = []
+    running = []
+
+    def check(good, command, expected, actual):
+        if good:
+            print(f"ok  {readme.parent.name}: {command}", flush=True)
+        else:
+            wrong.append(differs(readme, command, expected, actual))
+
+    all_steps = list(steps(readme.read_text()))
+    if not all_steps:
+        return [f"{readme}: no command with output in a ```console block"]
+    try:
+        for command, expected in all_steps:
+            if command is None:
+                dev = next(process for process in running if is_dev(process.command))
+                check(dev.says(f"...\n{expected}..."), "dev goes on", expected, dev.said())
+            elif is_dev(command) or command.endswith(" &"):
+                running.append(Running(command))
+                check(running[-1].says(expected), command, expected, running[-1].said())
             else:
-                wrong.append(differs(readme, command, expected, done.stdout + done.stderr))
+                done = subprocess.run(
+                    ["bash", "-c", local(command)],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    timeout=LIMIT_SECONDS,
+                )
+                good = done.returncode == 0 and fits(expected, done.stdout)
+                check(good, command, expected, done.stdout + done.stderr)
     finally:
-        code = dev.stop()
-        if code != 0:
-            wrong.append(f"{readme}: dev ended with {code} on SIGTERM:\n{dev.said()}")
+        for process in reversed(running):
+            if not process.stop():
+                wrong.append(f"{readme}: dev failed at its end:\n{process.said()}")
     return wrong
 
 
-readmes = sorted((ROOT / "examples").glob("*/README.md"))
+named = sys.argv[1:] or ["*"]
+readmes = sorted(path for name in named for path in (ROOT / "examples").glob(f"{name}/README.md"))
 problems = [problem for readme in readmes for problem in run(readme)]
 print("\n".join(problems))
 print(f"{len(readmes)} examples, {len(problems)} problems")
