@@ -125,6 +125,8 @@ def run(readme):
             elif is_dev(command) or command.endswith(" &"):
                 running.append(Running(command))
                 check(running[-1].says(expected), command, expected, running[-1].said())
+                if running[-1].process.poll() is not None:
+                    return wrong
             else:
                 done = subprocess.run(
                     ["bash", "-c", local(command)],
@@ -142,6 +144,8 @@ def run(readme):
     return wrong
 
 
+if not BINARY.exists():
+    sys.exit(f"no {BINARY} (hint: cargo build --release, or SILVERBACK_BIN=target/debug/silverback)")
 named = sys.argv[1:] or ["*"]
 readmes = sorted(path for name in named for path in (ROOT / "examples").glob(f"{name}/README.md"))
 problems = [problem for readme in readmes for problem in run(readme)]
