@@ -120,8 +120,9 @@ def run(readme):
     try:
         for command, expected in all_steps:
             if command is None:
-                dev = next(process for process in running if is_dev(process.command))
-                check(dev.says(f"...\n{expected}..."), "dev goes on", expected, dev.said())
+                dev = next((process for process in running if is_dev(process.command)), None)
+                good = dev is not None and dev.says(f"...\n{expected}...")
+                check(good, "dev goes on", expected, dev.said() if dev else "no dev\n")
             elif is_dev(command) or command.endswith(" &"):
                 running.append(Running(command))
                 check(running[-1].says(expected), command, expected, running[-1].said())
