@@ -17,4 +17,5 @@ pub mod model;
 pub mod root;
 pub mod routes;
 pub mod segment;
+mod slots;
 pub mod store;

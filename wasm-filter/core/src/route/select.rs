@@ -194,53 +194,96 @@ pub fn levels<'t, 'r>(
     let base = segments.segment(BASE)?;
     let flags = base.flags();
     let listener = listener(base, request)?.map(|listener| listener.scope);
-    let grpc = listener.filter(|_| flags & flag::GRPC != 0).map(grpc_scope);
-    let ingress = request.entry.ingress.then_some(INGRESS);
-    let mut ask = |scope: Option<u64>, kind, host: &'r [u8]| {
-        let Some(scope) = scope else {
-            return Ok(false);
-        };
-        let hash = host_hash(scope, kind, host);
-        let segment = match route_segment(kind, hash) {
-            BASE => base,
-            index => segments.segment(index)?,
-        };
-        match segment.find(hash, |key| is_host_key(key, scope, kind, host))? {
-            Some(payload) => visit(Level { scope, kind, host }, HostRoutes::new(payload)?),
-            None => Ok(false),
-        }
-    };
-    let when = |bit: u16, scope: Option<u64>| scope.filter(|_| flags & bit != 0);
-
-    let host = request.host;
-    if !host.is_empty() {
-        if ask(ingress, HostKind::Exact, host)?
-            || ask(listener, HostKind::Exact, host)?
-            || ask(grpc, HostKind::Exact, host)?
-        {
-            return Ok(true);
-        }
-        let ingress = when(flag::INGRESS_WILDCARD, ingress);
-        let listener = when(flag::LISTENER_WILDCARD, listener);
-        let grpc = when(flag::LISTENER_WILDCARD, grpc);
-        if ingress.or(listener).is_some() {
-            for (label, suffix) in suffixes(host).enumerate() {
-                // Ingress: a wildcard stands for one label. Gateway API: for one or more.
-                let ingress = ingress.filter(|_| label == 0);
-                if ask(ingress, HostKind::Wildcard, suffix)?
-                    || ask(listener, HostKind::Wildcard, suffix)?
-                    || ask(grpc, HostKind::Wildcard, suffix)?
-                {
-                    return Ok(true);
-                }
-            }
+    let has = |bit: u16| flags & bit != 0;
+    let mut served = 0;
+    if request.entry.ingress {
+        served |= turn::INGRESS;
+    }
+    if listener.is_some() {
+        served |= turn::LISTENER;
+        if has(flag::GRPC) {
+            served |= turn::GRPC;
         }
     }
-    let default = request.entry.ingress.then_some(INGRESS_DEFAULT);
-    Ok(ask(when(flag::INGRESS_ANY, ingress), HostKind::Any, b"")?
-        || ask(when(flag::LISTENER_ANY, listener), HostKind::Any, b"")?
-        || ask(when(flag::LISTENER_ANY, grpc), HostKind::Any, b"")?
-        || ask(when(flag::INGRESS_DEFAULT, default), HostKind::Any, b"")?)
+    let mut wildcard = 0;
+    let mut any = 0;
+    for (bit, turns) in [
+        (flag::INGRESS_WILDCARD, turn::INGRESS),
+        (flag::LISTENER_WILDCARD, turn::LISTENER | turn::GRPC),
+    ] {
+        if has(bit) {
+            wildcard |= served & turns;
+        }
+    }
+    for (bit, turns) in [
+        (flag::INGRESS_ANY, turn::INGRESS),
+        (flag::LISTENER_ANY, turn::LISTENER | turn::GRPC),
+    ] {
+        if has(bit) {
+            any |= served & turns;
+        }
+    }
+    if has(flag::INGRESS_DEFAULT) && request.entry.ingress {
+        any |= turn::INGRESS_DEFAULT;
+    }
+
+    let listener = listener.unwrap_or_default();
+    let mut suffixes = suffixes(request.host);
+    let mut kind = HostKind::Exact;
+    let mut host = request.host;
+    let mut turns = if host.is_empty() { 0 } else { served };
+    loop {
+        while turns != 0 {
+            let scope = match turns & turns.wrapping_neg() {
+                turn::INGRESS => INGRESS,
+                turn::LISTENER => listener,
+                turn::GRPC => grpc_scope(listener),
+                _ => INGRESS_DEFAULT,
+            };
+            turns &= turns - 1;
+            let level = Level { scope, kind, host };
+            if let Some(payload) = routes_of(segments, base, &level)?
+                && visit(level, HostRoutes::new(payload)?)?
+            {
+                return Ok(true);
+            }
+        }
+        if kind == HostKind::Any {
+            return Ok(false);
+        }
+        match suffixes.next().filter(|_| wildcard != 0) {
+            Some(suffix) => {
+                (kind, host, turns) = (HostKind::Wildcard, suffix, wildcard);
+                // Ingress: a wildcard stands for one label. Gateway API: for one or more.
+                wildcard &= !turn::INGRESS;
+            }
+            None => (kind, host, turns) = (HostKind::Any, b"", any),
+        }
+    }
+}
+
+/// The scopes of a host, best first, as bits: those that a request cannot belong to cost nothing.
+mod turn {
+    pub(super) const INGRESS: u32 = 1;
+    pub(super) const LISTENER: u32 = 2;
+    pub(super) const GRPC: u32 = 4;
+    pub(super) const INGRESS_DEFAULT: u32 = 8;
+}
+
+/// The payload of a host.
+#[inline]
+fn routes_of<'t>(
+    segments: &'t dyn Segments,
+    base: SegmentView<'t>,
+    level: &Level<'_>,
+) -> Result<Option<&'t [u8]>, Unreadable> {
+    let Level { scope, kind, host } = *level;
+    let hash = host_hash(scope, kind, host);
+    let segment = match route_segment(kind, hash) {
+        BASE => base,
+        index => segments.segment(index)?,
+    };
+    Ok(segment.find(hash, |key| is_host_key(key, scope, kind, host))?)
 }
 
 /// The listener that a request belongs to: on its port the one with the most specific hostname.

@@ -12,18 +12,38 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Are the bytes equal? In wasm `==` is a call that compares byte by byte; this takes 8 at a time,
-/// which halved the time of a whole lookup.
+/// which halved the time of a whole lookup, and the last 8 first, where names differ.
 #[inline]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let (a, a_tail) = a.as_chunks::<8>();
-    let (b, b_tail) = b.as_chunks::<8>();
-    a.iter()
-        .zip(b)
-        .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && a_tail.iter().zip(b_tail).all(|(a, b)| a == b)
+    match (a.last_chunk(), b.last_chunk()) {
+        (Some(a_end), Some(b_end)) => {
+            u64::from_le_bytes(*a_end) == u64::from_le_bytes(*b_end)
+                && (a.as_chunks().0.iter().zip(b.as_chunks().0))
+                    .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        }
+        _ => word(a) == word(b),
+    }
+}
+
+/// The bytes of a slice of at most 7, little-endian and without a loop: where two loads overlap
+/// they agree.
+#[inline]
+pub(crate) fn word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(head), Some(end)) => {
+            let shift = (bytes.len() as u32 * 8).wrapping_sub(32) & 31;
+            u64::from(u32::from_le_bytes(*head)) | (u64::from(u32::from_le_bytes(*end)) << shift)
+        }
+        _ => match *bytes {
+            [] => 0,
+            [a] => u64::from(a),
+            [a, b] => u64::from(a) | (u64::from(b) << 8),
+            [a, b, c, ..] => u64::from(a) | (u64::from(b) << 8) | (u64::from(c) << 16),
+        },
+    }
 }
 
 /// A cursor over table bytes.
@@ -88,30 +108,18 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A LEB128 number of at most 5 bytes.
-    #[inline]
+    /// A LEB128 number of at most 5 bytes. One byte, as most have, is read where it is needed: as a
+    /// call it cost 60 instructions a number, most of them to bring the cursor through memory.
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<u32> {
-        let first = self.u8()?;
-        if first < 0x80 {
-            return Some(u32::from(first));
+        let (first, rest) = self.rest.split_first()?;
+        if *first < 0x80 {
+            self.rest = rest;
+            return Some(u32::from(*first));
         }
-        let mut value = u32::from(first & 0x7f);
-        let mut shift = 7;
-        loop {
-            let byte = self.u8()?;
-            let part = u32::from(byte & 0x7f);
-            if shift == 28 && part > 0x0f {
-                return None;
-            }
-            value |= part << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-            shift += 7;
-            if shift > 28 {
-                return None;
-            }
-        }
+        let (value, rest) = long_varint(self.rest)?;
+        self.rest = rest;
+        Some(value)
     }
 
     /// `varint length, bytes`.
@@ -125,6 +133,26 @@ impl<'a> Cursor<'a> {
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         core::str::from_utf8(self.prefixed()?).ok()
     }
+}
+
+/// A LEB128 number of any length, and what follows it.
+#[inline(never)]
+fn long_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut value = 0;
+    let mut rest = bytes;
+    for shift in [0, 7, 14, 21, 28] {
+        let (byte, tail) = rest.split_first()?;
+        rest = tail;
+        let part = u32::from(byte & 0x7f);
+        if shift == 28 && part > 0x0f {
+            return None;
+        }
+        value |= part << shift;
+        if *byte < 0x80 {
+            return Some((value, rest));
+        }
+    }
+    None
 }
 
 /// Appends a LEB128 number.

@@ -106,10 +106,7 @@ pub fn host_hash(scope: u64, kind: HostKind, host: &[u8]) -> u64 {
 #[inline]
 #[must_use]
 pub fn is_host_key(key: &[u8], scope: u64, kind: HostKind, host: &[u8]) -> bool {
-    let Some((head, rest)) = key.split_first_chunk::<8>() else {
-        return false;
-    };
-    let Some((kind_byte, text)) = rest.split_first() else {
+    let Some(([head @ .., kind_byte], text)) = key.split_first_chunk::<9>() else {
         return false;
     };
     *kind_byte == kind as u8 && u64::from_le_bytes(*head) == scope && same(text, host)

@@ -1,21 +1,23 @@
 //! The routes of one host: paths, their matches, and what happens then.
 //!
 //! ```text
-//! payload  u8 depth | u8 form | u16 lengths | u32 paths | u32 slots | u32 patterns
-//!          slots x u32: offset of a path
-//!          patterns x index entry                                       [regex]
-//!          lengths x u32: lengths of text prefixes, longest first
+//! payload  u8 form | u8 0 | u16 depths | u32 slots
+//!          slots x u32: offset of a path                                [slots]
+//!          form bit 2: u32 patterns | u32 lengths
+//!                      patterns x index entry                           [regex]
+//!                      lengths x u32: lengths of text prefixes, longest first
 //!          patterns, objects, rules, paths
-//! path     varint (length << 2 | kind) | text | varint matches | match*      best match first
-//!          kind 3: varint 3 | u32 pattern | varint size | varint matches | match*
-//! match    varint index | u32 rule | varint length | condition*        [condition]
+//! path     varint (length << 2 | kind) | text | match*                  best match first
+//!          kind 3: varint 3 | u32 pattern | u32 size | match*
+//! match    u32 (rule << 2 | conditions << 1 | last) | u16 index | conditions: varint length | condition*
 //! rule                                                                  [rule], [filters]
 //! ```
-//! Offsets count from the start of the payload. Form 0: the slots list all paths, best rank first
-//! (up to [`LIST`] paths, where comparing is cheaper than hashing). Form 1: the slots are a hash
-//! table of the paths that are no patterns. A lookup asks for the whole path, then merges, longest
-//! first, the prefixes that end at a `/` (none with more slashes than `depth`), the text prefixes
-//! of each length that there is, and the patterns in the order of their index.
+//! Offsets count from the start of the payload. Form bit 0 clear: the slots list all paths, best
+//! rank first (up to [`LIST`] paths, where comparing is cheaper than hashing). Set: the slots are a
+//! hash table of the paths that are no patterns; bit 1: there are exact ones. A lookup asks for the
+//! whole path, then merges, longest first, the prefixes that end at a `/` (bit n of `depths`: there
+//! is one with n slashes), the text prefixes of each length that there is, and the patterns in the
+//! order of their index.
 
 mod condition;
 mod encode;
@@ -38,15 +40,28 @@ pub use rule::{BackendEntry, Extra, RetryEntry, RuleEntry};
 use super::bytes::{Cursor, offset, same, u32_at};
 use super::hash::Fast;
 use super::segment::Broken;
+use super::slots::Slots;
 use crate::regex::Cache;
 use crate::route::rank::PathRank;
 
 /// The largest number of paths that are listed instead of hashed.
 pub const LIST: usize = 4;
 
-const HEADER: usize = 16;
-const FORM_LIST: u8 = 0;
-const FORM_HASH: u8 = 1;
+const HEADER: usize = 8;
+
+/// Bits of a match beside the offset of its rule.
+const MATCH_BITS: u32 = 2;
+const LAST_MATCH: u32 = 1;
+const LISTED_CONDITIONS: u32 = 2;
+
+mod form {
+    /// The slots are a hash table.
+    pub(super) const HASH: u8 = 1;
+    /// It has exact paths.
+    pub(super) const EXACT: u8 = 2;
+    /// There are patterns or text prefixes.
+    pub(super) const MERGE: u8 = 4;
+}
 
 /// How the text of a path is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,11 +92,9 @@ pub fn path_hash(kind: PathKind, path: u64) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct HostRoutes<'a> {
     bytes: &'a [u8],
-    depth: u8,
+    slots: Slots<'a>,
     form: u8,
-    slots: usize,
-    patterns: &'a [[u8; INDEX_ENTRY]],
-    lengths: &'a [[u8; 4]],
+    depths: u16,
 }
 
 /// One path with its matches. Small, because a lookup hands it up through several calls.
@@ -92,10 +105,8 @@ pub struct PathEntry<'a> {
     pub kind: PathKind,
     /// The text: a prefix has no trailing slash; of a pattern it is the pattern.
     pub text: &'a [u8],
-    /// Offset of the pattern, where it is one.
-    regex: u32,
-    /// Offset of the number of matches.
-    matches: u32,
+    /// Offset of what follows the text.
+    rest: u32,
 }
 
 /// One match.
@@ -106,6 +117,21 @@ pub struct MatchEntry<'a> {
     bytes: &'a [u8],
     conditions: &'a [u8],
     rule: u32,
+}
+
+/// The matches of a path, best rank first.
+#[derive(Debug, Clone, Copy)]
+pub struct Matches<'a> {
+    bytes: &'a [u8],
+    /// `None` after the last.
+    rest: Option<Cursor<'a>>,
+}
+
+/// What has to be merged with the prefixes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Merge<'a> {
+    patterns: &'a [[u8; INDEX_ENTRY]],
+    lengths: &'a [[u8; 4]],
 }
 
 // === impl HostRoutes ===
@@ -123,44 +149,50 @@ impl<'a> HostRoutes<'a> {
     #[inline]
     fn read(bytes: &'a [u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<HEADER>()?;
-        let [depth, form, lengths_low, lengths_high, ..] = *head;
-        let slots = u32_at(head, 8)? as usize;
-        let patterns = u32_at(head, 12)? as usize;
-        let lengths = usize::from(u16::from_le_bytes([lengths_low, lengths_high]));
-        let form_ok = form == FORM_LIST || (form == FORM_HASH && slots.is_power_of_two());
-        let rest = rest.get(slots.checked_mul(4)?..).filter(|_| form_ok)?;
-        let mut routes = Self {
-            bytes,
-            depth,
-            form,
-            slots,
-            patterns: &[],
-            lengths: &[],
-        };
-        if patterns | lengths != 0 {
-            let (patterns, rest) = rest.split_at_checked(patterns.checked_mul(INDEX_ENTRY)?)?;
-            (routes.patterns, _) = patterns.as_chunks();
-            (routes.lengths, _) = rest.get(..lengths * 4)?.as_chunks();
+        let head = u64::from_le_bytes(*head);
+        let form = head as u8;
+        let slots = rest.as_chunks().0.get(..(head >> 32) as usize)?;
+        if form & form::HASH != 0 && !slots.len().is_power_of_two() {
+            return None;
         }
-        Some(routes)
+        Some(Self {
+            bytes,
+            slots: Slots::new(slots),
+            form,
+            depths: (head >> 16) as u16,
+        })
     }
 
-    #[inline]
-    fn slot(&self, slot: usize) -> Result<Option<PathEntry<'a>>, Broken> {
-        match u32_at(self.bytes, HEADER + slot * 4).ok_or(Broken)? {
-            0 => Ok(None),
-            at => PathEntry::at(self.bytes, at).map(Some),
+    /// Patterns and text prefixes.
+    fn to_merge(self) -> Option<Merge<'a>> {
+        if self.form & form::MERGE == 0 {
+            return Some(Merge::default());
         }
+        let mut cursor = Cursor::new(self.bytes.get(HEADER + self.slots.len() * 4..)?);
+        let patterns = cursor.u32()? as usize;
+        let lengths = cursor.u32()? as usize;
+        let (patterns, rest) = cursor
+            .rest()
+            .split_at_checked(patterns.checked_mul(INDEX_ENTRY)?)?;
+        Some(Merge {
+            patterns: patterns.as_chunks().0,
+            lengths: rest.as_chunks().0.get(..lengths)?,
+        })
     }
 
     /// Every path: those in the slots, then the patterns of form 1.
-    pub fn paths(&self) -> impl Iterator<Item = Result<PathEntry<'a>, Broken>> + '_ {
-        let slots = (0..self.slots).filter_map(|slot| self.slot(slot).transpose());
-        let patterns = self.patterns.iter().map(|entry| {
+    pub fn paths(&self) -> impl Iterator<Item = Result<PathEntry<'a>, Broken>> + use<'a> {
+        let bytes = self.bytes;
+        let (patterns, broken) = match self.to_merge() {
+            Some(merge) => (merge.patterns, None),
+            None => (&[][..], Some(Err(Broken))),
+        };
+        let slots = self.slots.iter().map(move |at| PathEntry::at(bytes, at));
+        let patterns = patterns.iter().map(move |entry| {
             let entry = IndexEntry::from_bytes(entry).ok_or(Broken)?;
-            PathEntry::at(self.bytes, entry.path)
+            PathEntry::at(bytes, entry.path)
         });
-        slots.chain(patterns)
+        slots.chain(patterns).chain(broken)
     }
 
     /// Calls `visit` with every path that fits `path`, best rank first, until it gives `true`;
@@ -175,22 +207,24 @@ impl<'a> HostRoutes<'a> {
         cache: &Cache,
         mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
     ) -> Result<bool, Broken> {
-        if self.form == FORM_LIST {
-            for slot in 0..self.slots {
-                let entry = self.slot(slot)?.ok_or(Broken)?;
+        if self.form & form::HASH == 0 {
+            for at in self.slots.iter() {
+                let entry = PathEntry::at(self.bytes, at)?;
                 if entry.fits(path, cache)? && visit(entry)? {
                     return Ok(true);
                 }
             }
             return Ok(false);
         }
-        let mut prefixes = Prefixes::new(path, self.depth);
-        if let Some(entry) = self.probe(PathKind::Exact, prefixes.whole, path)?
+        let exact = self.form & form::EXACT != 0;
+        let mut prefixes = Prefixes::new(path, self.depths, exact);
+        if exact
+            && let Some(entry) = self.probe(PathKind::Exact, prefixes.whole, path)?
             && visit(entry)?
         {
             return Ok(true);
         }
-        if !self.patterns.is_empty() || !self.lengths.is_empty() {
+        if self.form & form::MERGE != 0 {
             return self.merge(path, cache, prefixes, visit);
         }
         while let Some((prefix, hash)) = prefixes.next_longest() {
@@ -211,11 +245,10 @@ impl<'a> HostRoutes<'a> {
         mut prefixes: Prefixes<'_>,
         mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
     ) -> Result<bool, Broken> {
-        let mut patterns = self
-            .patterns
-            .iter()
-            .map(|entry| IndexEntry::from_bytes(entry).ok_or(Broken));
-        let mut texts = self
+        let merge = self.to_merge().ok_or(Broken)?;
+        let mut patterns =
+            (merge.patterns.iter()).map(|entry| IndexEntry::from_bytes(entry).ok_or(Broken));
+        let mut texts = merge
             .lengths
             .iter()
             .filter_map(|length| path.get(..u32::from_le_bytes(*length) as usize));
@@ -263,15 +296,11 @@ impl<'a> HostRoutes<'a> {
         hash: u64,
         text: &[u8],
     ) -> Result<Option<PathEntry<'a>>, Broken> {
-        let mut slot = path_hash(kind, hash) as usize & (self.slots - 1);
-        for _ in 0..self.slots {
-            let Some(entry) = self.slot(slot)? else {
-                return Ok(None);
-            };
+        for at in self.slots.find(path_hash(kind, hash)) {
+            let entry = PathEntry::at(self.bytes, at)?;
             if entry.kind == kind && same(entry.text, text) {
                 return Ok(Some(entry));
             }
-            slot = (slot + 1) & (self.slots - 1);
         }
         Ok(None)
     }
@@ -295,27 +324,32 @@ impl<'a> PathEntry<'a> {
             2 => PathKind::Text,
             _ => PathKind::Regex,
         };
-        let mut text = cursor.take((head >> 2) as usize)?;
-        let mut regex = 0;
-        if kind == PathKind::Regex {
-            regex = cursor.u32()?;
-            text = RegexEntry::at(bytes, regex)?.pattern.as_bytes();
-        }
+        let text = if kind == PathKind::Regex {
+            pattern_at(bytes, cursor)?.pattern.as_bytes()
+        } else {
+            cursor.take((head >> 2) as usize)?
+        };
         Some(Self {
             bytes,
             kind,
             text,
-            regex,
-            matches: offset(bytes.len() - cursor.rest().len()),
+            rest: offset(bytes.len() - cursor.rest().len()),
         })
+    }
+
+    /// What follows the text.
+    #[inline]
+    fn rest(&self) -> Cursor<'a> {
+        Cursor::at(self.bytes, self.rest).unwrap_or(Cursor::new(&[]))
     }
 
     /// The pattern, where it is one.
     #[must_use]
     pub fn regex(&self) -> Option<RegexEntry<'a>> {
-        (self.kind == PathKind::Regex)
-            .then(|| RegexEntry::at(self.bytes, self.regex))
-            .flatten()
+        if self.kind != PathKind::Regex {
+            return None;
+        }
+        pattern_at(self.bytes, self.rest())
     }
 
     /// Its precedence among the paths of its host.
@@ -325,7 +359,7 @@ impl<'a> PathEntry<'a> {
             PathKind::Exact => PathRank::Exact,
             PathKind::Prefix | PathKind::Text => PathRank::of_text(self.text.len(), self.kind),
             PathKind::Regex => {
-                let size = Cursor::at(self.bytes, self.matches).and_then(|mut c| c.varint());
+                let size = u32_at(self.rest().rest(), 4);
                 PathRank::sized(size.unwrap_or_default(), self.kind)
             }
         }
@@ -355,31 +389,61 @@ impl<'a> PathEntry<'a> {
 
     /// The matches, best rank first.
     #[inline]
-    pub fn matches(&self) -> impl Iterator<Item = Result<MatchEntry<'a>, Broken>> + use<'a> {
-        let bytes = self.bytes;
-        let mut cursor = Cursor::at(bytes, self.matches).unwrap_or(Cursor::new(&[]));
+    #[must_use]
+    pub fn matches(&self) -> Matches<'a> {
+        let mut rest = self.rest();
         if self.kind == PathKind::Regex {
-            let _size = cursor.varint();
+            // Pattern and size. Without them the first match cannot be read either.
+            let _ = rest.u64();
         }
-        // Without a number there is one match, and it cannot be read.
-        let count = cursor.varint().unwrap_or(1);
-        (0..count).map(move |_| MatchEntry::read(bytes, &mut cursor).ok_or(Broken))
+        Matches {
+            bytes: self.bytes,
+            rest: Some(rest),
+        }
+    }
+}
+
+/// The pattern whose offset is at the cursor.
+#[inline(never)]
+fn pattern_at<'a>(bytes: &'a [u8], mut cursor: Cursor<'a>) -> Option<RegexEntry<'a>> {
+    RegexEntry::at(bytes, cursor.u32()?)
+}
+
+// === impl Matches ===
+
+impl<'a> Matches<'a> {
+    #[inline]
+    fn read(&mut self, mut cursor: Cursor<'a>) -> Option<MatchEntry<'a>> {
+        // A plain match is read with one check.
+        let [a, b, c, d, low, high] = cursor.array()?;
+        let head = u32::from_le_bytes([a, b, c, d]);
+        let conditions = match head & LISTED_CONDITIONS {
+            0 => &[],
+            _ => cursor.prefixed()?,
+        };
+        self.rest = (head & LAST_MATCH == 0).then_some(cursor);
+        Some(MatchEntry {
+            index: u16::from_le_bytes([low, high]),
+            bytes: self.bytes,
+            conditions,
+            rule: head >> MATCH_BITS,
+        })
+    }
+}
+
+impl<'a> Iterator for Matches<'a> {
+    type Item = Result<MatchEntry<'a>, Broken>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let cursor = self.rest.take()?;
+        Some(self.read(cursor).ok_or(Broken))
     }
 }
 
 // === impl MatchEntry ===
 
 impl<'a> MatchEntry<'a> {
-    #[inline]
-    fn read(bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<Self> {
-        Some(Self {
-            index: u16::try_from(cursor.varint()?).ok()?,
-            rule: cursor.u32()?,
-            conditions: cursor.prefixed()?,
-            bytes,
-        })
-    }
-
     /// Does it ask for nothing beyond the path?
     #[inline]
     #[must_use]

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! header   u32 magic "SBSG" | u8 format | u8 kind | u16 flags | u32 count | u32 slots
-//! slots    slots x u32: offset of a block, 0 = empty (open addressing, linear probing)
-//! block    u64 hash | varint key length | key | varint payload length | payload
+//! slots    slots x u32: offset of a block                                  [slots]
+//! block    u64 hash | u32 key length | u32 payload length | key | payload
 //! ```
 //!
 //! The container knows nothing of hosts or Services: a block is a key with its hash and a payload.
 //! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes.
 
-use super::bytes::{Cursor, offset, patch_u32, put_prefixed, u32_at};
+use super::bytes::{Cursor, offset, u32_at};
+use super::slots::{self, Slots};
 use std::collections::BTreeMap;
 
 /// First bytes of a segment: "SBSG".
@@ -18,6 +19,8 @@ pub const MAGIC: u32 = u32::from_le_bytes(*b"SBSG");
 pub const FORMAT: u16 = 2;
 
 const HEADER: usize = 16;
+/// Of one size, so that one check is enough for all of it.
+const BLOCK_HEAD: usize = 16;
 
 /// What the blocks of a segment are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +60,7 @@ pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
         .next_power_of_two();
     let size: usize = blocks
         .iter()
-        .map(|((_, key), block)| key.len() + block.payload.len() + 18)
+        .map(|((_, key), block)| key.len() + block.payload.len() + BLOCK_HEAD)
         .sum();
     let mut out = Vec::with_capacity(HEADER + slots * 4 + size);
     let flags = blocks.values().fold(0, |flags, block| flags | block.flags);
@@ -70,24 +73,15 @@ pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
     out.extend_from_slice(&offset(slots).to_le_bytes());
     out.resize(HEADER + slots * 4, 0);
     for ((hash, key), block) in blocks {
-        let start = offset(out.len());
+        let start = out.len();
         out.extend_from_slice(&hash.to_le_bytes());
-        put_prefixed(&mut out, key);
-        put_prefixed(&mut out, &block.payload);
-        let mut slot = slot_of(*hash, slots);
-        while u32_at(&out, HEADER + slot * 4).is_some_and(|taken| taken != 0) {
-            slot = (slot + 1) & (slots - 1);
-        }
-        patch_u32(&mut out, HEADER + slot * 4, start);
+        out.extend_from_slice(&offset(key.len()).to_le_bytes());
+        out.extend_from_slice(&offset(block.payload.len()).to_le_bytes());
+        out.extend_from_slice(key);
+        out.extend_from_slice(&block.payload);
+        slots::put(&mut out, HEADER, slots, *hash, start);
     }
     out
-}
-
-/// The low bits choose the slot; the high ones have chosen the segment.
-#[inline]
-fn slot_of(hash: u64, slots: usize) -> usize {
-    // Slots are a power of two below 2^32.
-    (hash as usize) & slots.wrapping_sub(1)
 }
 
 /// Key and payload of a block.
@@ -97,56 +91,59 @@ pub type KeyAndPayload<'a> = (&'a [u8], &'a [u8]);
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentView<'a> {
     bytes: &'a [u8],
-    slots: usize,
-    count: u32,
-    flags: u16,
+    slots: Slots<'a>,
+}
+
+/// Hash, key and payload of the block at the start of a cursor.
+#[inline(always)]
+fn block<'a>(cursor: &mut Cursor<'a>) -> Option<(u64, &'a [u8], &'a [u8])> {
+    let head = cursor.array::<BLOCK_HEAD>()?;
+    let (hash, lengths) = head.split_first_chunk()?;
+    let (key, payload) = lengths.split_first_chunk()?;
+    let key = cursor.take(u32::from_le_bytes(*key) as usize)?;
+    let payload = cursor.take(u32_at(payload, 0)? as usize)?;
+    Some((u64::from_le_bytes(*hash), key, payload))
 }
 
 impl<'a> SegmentView<'a> {
     /// Reads the header. `None`: not a segment of this kind and format.
+    #[inline]
     #[must_use]
     pub fn new(kind: SegmentKind, bytes: &'a [u8]) -> Option<Self> {
-        if bytes.is_empty() {
-            return Some(Self {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+            return bytes.is_empty().then_some(Self {
                 bytes,
-                slots: 0,
-                count: 0,
-                flags: 0,
+                slots: Slots::new(&[]),
             });
-        }
-        // Read with every access, so in two words: magic, format, kind and flags; count and slots.
-        let (first, rest) = bytes.split_first_chunk::<8>()?;
-        let (second, rest) = rest.split_first_chunk::<8>()?;
-        let first = u64::from_le_bytes(*first);
-        let second = u64::from_le_bytes(*second);
-        let expected = u64::from(MAGIC) | u64::from(FORMAT) << 32 | (kind as u64) << 40;
-        let slots = (second >> 32) as usize;
-        let fits = slots.is_power_of_two() && rest.len() / 4 >= slots;
-        (first << 16 == expected << 16 && fits).then_some(Self {
+        };
+        // Read with every access, so in one word: magic, format, kind and flags.
+        let first = u64::from_le_bytes(*header.first_chunk()?);
+        let expected = u64::from(MAGIC) | (u64::from(FORMAT) << 32) | ((kind as u64) << 40);
+        let slots = u32_at(header, 12)? as usize;
+        Some(Self {
             bytes,
-            slots,
-            // The low half.
-            count: second as u32,
-            flags: (first >> 48) as u16,
+            slots: Slots::new(rest.as_chunks().0.get(..slots)?),
         })
+        .filter(|_| first << 16 == expected << 16 && slots.is_power_of_two())
     }
 
     /// Number of blocks.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count as usize
+        u32_at(self.bytes, 8).unwrap_or(0) as usize
     }
 
     /// Are there no blocks?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// The or-ed flags of all blocks.
+    #[inline]
     #[must_use]
     pub fn flags(&self) -> u16 {
-        self.flags
+        u32_at(self.bytes, 4).map_or(0, |word| (word >> 16) as u16)
     }
 
     /// The payload of the block with this hash and key; `Ok(None)` if there is none.
@@ -177,24 +174,12 @@ impl<'a> SegmentView<'a> {
         hash: u64,
         is_key: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<KeyAndPayload<'a>>, Broken> {
-        if self.slots == 0 {
-            return Ok(None);
-        }
-        let mut slot = slot_of(hash, self.slots);
-        for _ in 0..self.slots {
-            let start = u32_at(self.bytes, HEADER + slot * 4).ok_or(Broken)?;
-            if start == 0 {
-                return Ok(None);
+        for at in self.slots.find(hash) {
+            let mut cursor = Cursor::at(self.bytes, at).ok_or(Broken)?;
+            let (found, key, payload) = block(&mut cursor).ok_or(Broken)?;
+            if found == hash && is_key(key) {
+                return Ok(Some((key, payload)));
             }
-            let mut cursor = Cursor::at(self.bytes, start).ok_or(Broken)?;
-            if cursor.u64().ok_or(Broken)? == hash {
-                let key = cursor.prefixed().ok_or(Broken)?;
-                if is_key(key) {
-                    let payload = cursor.prefixed().ok_or(Broken)?;
-                    return Ok(Some((key, payload)));
-                }
-            }
-            slot = (slot + 1) & (self.slots - 1);
         }
         Ok(None)
     }
@@ -203,14 +188,9 @@ impl<'a> SegmentView<'a> {
     pub fn blocks(
         &self,
     ) -> impl Iterator<Item = Result<(u64, &'a [u8], &'a [u8]), Broken>> + use<'a> {
-        let mut cursor =
-            Cursor::at(self.bytes, offset(HEADER + self.slots * 4)).unwrap_or(Cursor::new(&[]));
-        (0..self.count).map(move |_| {
-            let hash = cursor.u64().ok_or(Broken)?;
-            let key = cursor.prefixed().ok_or(Broken)?;
-            let payload = cursor.prefixed().ok_or(Broken)?;
-            Ok((hash, key, payload))
-        })
+        let start = HEADER + self.slots.len() * 4;
+        let mut cursor = Cursor::new(self.bytes.get(start..).unwrap_or_default());
+        (0..self.len()).map(move |_| block(&mut cursor).ok_or(Broken))
     }
 }
 

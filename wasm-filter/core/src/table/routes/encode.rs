@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::prefixes::DEEPEST;
 use super::regex::{INDEX_ENTRY, IndexEntry};
-use super::{FORM_HASH, FORM_LIST, HEADER, LIST, PathKind, condition, path_hash, regex, rule};
+use super::{
+    HEADER, LAST_MATCH, LIST, LISTED_CONDITIONS, MATCH_BITS, PathKind, condition, form, path_hash,
+    regex, rule,
+};
 use crate::route::rank::{PathRank, Rank};
-use crate::table::bytes::{offset, patch_u32, put_prefixed, put_varint, u32_at};
+use crate::table::bytes::{offset, put_prefixed, put_varint};
 use crate::table::hash::Fast;
 use crate::table::model::{PathMatch, Regex, RouteMatch, RouteObject, Rule, ValueMatch};
+use crate::table::slots;
 
 /// Writes the routes of one host. The order of `matches` does not count.
 #[must_use]
@@ -30,25 +35,39 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     } else {
         text_lengths(paths.keys().map(|key| key.2))
     };
-    let mut out = Vec::with_capacity(HEADER + slots * 4 + matches.len() * 48);
-    out.push(depth(paths.keys().map(|key| key.2)));
-    out.push(if listed { FORM_LIST } else { FORM_HASH });
-    // Paths have at most a few thousand bytes, so lengths fit; a table with more could not be read.
-    let length_count = u16::try_from(lengths.len()).unwrap_or(u16::MAX);
-    out.extend_from_slice(&length_count.to_le_bytes());
-    for number in [paths.len(), slots, patterns] {
-        out.extend_from_slice(&offset(number).to_le_bytes());
+    let mut bits = 0;
+    if !listed {
+        bits |= form::HASH;
     }
-    out.resize(HEADER + slots * 4 + patterns * INDEX_ENTRY, 0);
-    for length in lengths.iter().rev().take(usize::from(length_count)) {
-        out.extend_from_slice(&offset(*length).to_le_bytes());
+    if paths
+        .keys()
+        .any(|key| matches!(key.2, PathMatch::Exact(_)))
+    {
+        bits |= form::EXACT;
+    }
+    let merge = patterns != 0 || !lengths.is_empty();
+    if merge {
+        bits |= form::MERGE;
+    }
+    let mut out = Vec::with_capacity(HEADER + slots * 4 + matches.len() * 48);
+    out.extend_from_slice(&[bits, 0]);
+    out.extend_from_slice(&depths(paths.keys().map(|key| key.2)).to_le_bytes());
+    out.extend_from_slice(&offset(slots).to_le_bytes());
+    out.resize(HEADER + slots * 4, 0);
+    let mut index = out.len() + 8;
+    if merge {
+        out.extend_from_slice(&offset(patterns).to_le_bytes());
+        out.extend_from_slice(&offset(lengths.len()).to_le_bytes());
+        out.resize(index + patterns * INDEX_ENTRY, 0);
+        for length in lengths.iter().rev() {
+            out.extend_from_slice(&offset(*length).to_le_bytes());
+        }
     }
 
     let mut shared = Shared::default();
     for m in &matches {
         shared.put(&mut out, m);
     }
-    let mut index = HEADER + slots * 4;
     for (i, ((rank, _, path), matches)) in paths.iter().enumerate() {
         let start = out.len();
         match path {
@@ -59,19 +78,16 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
                 }
                 index += INDEX_ENTRY;
             }
+            _ if listed => slots::set(&mut out, HEADER, i, start),
             _ => {
-                let slot = if listed {
-                    i
-                } else {
-                    free_slot(&out, slots, path)
-                };
-                patch_u32(&mut out, HEADER + slot * 4, offset(start));
+                let (kind, text) = hashed(path);
+                let hash = path_hash(kind, Fast::of(0, text.as_bytes()));
+                slots::put(&mut out, HEADER, slots, hash, start);
             }
         }
         shared.put_path(&mut out, path, *rank);
-        put_varint(&mut out, offset(matches.len()));
-        for m in matches {
-            put_match(&mut out, m, &shared);
+        for (left, m) in (0..matches.len()).rev().zip(matches) {
+            put_match(&mut out, m, left == 0, &shared);
         }
     }
     out.into_boxed_slice()
@@ -112,26 +128,15 @@ fn hashed(path: &PathMatch) -> (PathKind, &str) {
     }
 }
 
-fn free_slot(out: &[u8], slots: usize, path: &PathMatch) -> usize {
-    let (kind, text) = hashed(path);
-    let hash = path_hash(kind, Fast::of(0, text.as_bytes()));
-    let mut slot = hash as usize & (slots - 1);
-    while u32_at(out, HEADER + slot * 4).is_some_and(|taken| taken != 0) {
-        slot = (slot + 1) & (slots - 1);
-    }
-    slot
-}
-
-/// The most slashes of a prefix.
-fn depth<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> u8 {
+/// Bit n: there is a prefix with n slashes.
+fn depths<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> u16 {
     let slashes = |text: &str| text.bytes().filter(|b| *b == b'/').count();
-    let depth = paths
+    paths
         .filter_map(|path| match path {
-            PathMatch::Prefix(text) => Some(slashes(text)),
+            PathMatch::Prefix(text) => u32::try_from(slashes(text)).ok(),
             _ => None,
         })
-        .max();
-    u8::try_from(depth.unwrap_or(0)).unwrap_or(u8::MAX)
+        .fold(0, |depths, slashes| depths | 1 << slashes.min(DEEPEST))
 }
 
 fn text_lengths<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> BTreeSet<usize> {
@@ -197,7 +202,7 @@ impl<'m> Shared<'m> {
         if let PathMatch::Regex(regex) = path {
             put_varint(out, kind as u32);
             out.extend_from_slice(&self.regex(regex).to_le_bytes());
-            put_varint(out, rank.size());
+            out.extend_from_slice(&rank.size().to_le_bytes());
         } else {
             put_varint(out, offset(text.len()) << 2 | kind as u32);
             out.extend_from_slice(text.as_bytes());
@@ -213,13 +218,22 @@ impl<'m> Shared<'m> {
     }
 }
 
-fn put_match(out: &mut Vec<u8>, m: &RouteMatch, shared: &Shared<'_>) {
+fn put_match(out: &mut Vec<u8>, m: &RouteMatch, last: bool, shared: &Shared<'_>) {
     let mut conditions = Vec::new();
     condition::put(&mut conditions, m, |value| match value {
         ValueMatch::Regex(regex) => shared.regex(regex),
         ValueMatch::OneOf(_) => u32::MAX,
     });
-    put_varint(out, u32::from(m.index));
-    out.extend_from_slice(&shared.rule(&m.rule).to_le_bytes());
-    put_prefixed(out, &conditions);
+    let mut head = shared.rule(&m.rule) << MATCH_BITS;
+    if last {
+        head |= LAST_MATCH;
+    }
+    if !conditions.is_empty() {
+        head |= LISTED_CONDITIONS;
+    }
+    out.extend_from_slice(&head.to_le_bytes());
+    out.extend_from_slice(&m.index.to_le_bytes());
+    if !conditions.is_empty() {
+        put_prefixed(out, &conditions);
+    }
 }

@@ -2,21 +2,25 @@
 
 use crate::table::hash::Fast;
 
-/// How many boundaries are hashed in the one pass; deeper ones are hashed again when asked for.
-const KEPT: usize = 8;
+/// How many prefixes are hashed in the one pass; longer ones are hashed again when asked for. Few,
+/// because a larger array is zeroed by a call in wasm; most hosts have paths of one to four depths.
+const KEPT: usize = 4;
 
-/// Hash of a path and of its prefixes that end at a `/`, with at most `depth` slashes.
+/// The bit that stands for its depth and all greater ones.
+pub(super) const DEEPEST: u32 = 15;
+
+/// Hash of a path and of its prefixes that end at a `/`.
 pub(super) struct Prefixes<'p> {
     path: &'p [u8],
-    /// Hash of the whole path.
+    /// Hash of the whole path, if it was asked for.
     pub(super) whole: u64,
-    /// Ends and hashes of the first [`KEPT`] prefixes, shortest first. Few, because zeroing a
-    /// larger array is a call in wasm.
+    /// Ends and hashes of the first [`KEPT`] prefixes, shortest first.
     ends: [u32; KEPT],
     hashes: [u64; KEPT],
     count: usize,
-    /// Prefixes beyond `kept`: where to look for the next `/` backwards, exclusive.
+    /// The longest prefix beyond those that are kept: its end.
     beyond: Option<usize>,
+    depths: u16,
 }
 
 /// The highest bit of each byte that is a `/`.
@@ -27,9 +31,17 @@ fn boundaries(word: u64) -> u64 {
     !(((zeros & LOW) + LOW) | zeros) & !LOW
 }
 
+/// Is a prefix with this many slashes asked for?
+fn wanted(depths: u16, slashes: usize) -> bool {
+    let slashes = u32::try_from(slashes).unwrap_or(DEEPEST).min(DEEPEST);
+    (depths >> slashes) & 1 == 1
+}
+
 impl<'p> Prefixes<'p> {
+    /// Bit n of `depths`: prefixes with n slashes are asked for. Hashing only those, and nothing
+    /// behind the deepest, spares two thirds of the hashes of a usual path.
     #[inline]
-    pub(super) fn new(path: &'p [u8], depth: u8) -> Self {
+    pub(super) fn new(path: &'p [u8], depths: u16, whole: bool) -> Self {
         let mut prefixes = Self {
             path,
             whole: 0,
@@ -37,39 +49,42 @@ impl<'p> Prefixes<'p> {
             hashes: [0; KEPT],
             count: 0,
             beyond: None,
+            depths,
         };
-        let mut slashes = 0u32;
-        let limit = if depth == u8::MAX {
-            u32::MAX
-        } else {
-            u32::from(depth)
-        };
+        // Shifted down with each slash; the sign, bit 15, comes after itself.
+        let mut left = depths.cast_signed();
         let mut run = Fast::new(0);
-        let (chunks, tail) = path.as_chunks::<8>();
         let mut at = 0;
+        let (chunks, tail) = path.as_chunks::<8>();
         for chunk in chunks {
             let word = u64::from_le_bytes(*chunk);
             let mut found = boundaries(word);
-            while found != 0 && slashes <= limit {
-                // The prefix that ends before this slash has `slashes` of them.
-                let i = found.trailing_zeros() / 8;
-                prefixes.keep(at + i as usize, run.finish_head(word, i));
-                slashes += 1;
+            while found != 0 {
+                if left & 1 != 0 {
+                    let i = found.trailing_zeros() / 8;
+                    prefixes.keep(at + i as usize, run.finish_head(word, i));
+                }
+                left >>= 1;
                 found &= found - 1;
+            }
+            if left == 0 && !whole {
+                return prefixes;
             }
             run = run.step(*chunk);
             at += 8;
         }
         for (i, byte) in tail.iter().enumerate() {
-            if *byte == b'/' && slashes <= limit {
-                let head = tail.get(..i).unwrap_or_default();
-                prefixes.keep(at + i, run.finish(head));
-                slashes += 1;
+            if *byte == b'/' {
+                if left & 1 != 0 {
+                    let head = tail.get(..i).unwrap_or_default();
+                    prefixes.keep(at + i, run.finish(head));
+                }
+                left >>= 1;
             }
         }
         prefixes.whole = run.finish(tail);
-        // The whole path is a prefix too, if it is not too deep.
-        if slashes <= limit {
+        // The whole path is a prefix too.
+        if left & 1 != 0 {
             prefixes.keep(path.len(), prefixes.whole);
         }
         prefixes
@@ -91,16 +106,26 @@ impl<'p> Prefixes<'p> {
         }
     }
 
+    /// The end of the next shorter prefix that is asked for and not kept.
+    fn shorter(&self, mut prefix: &[u8]) -> Option<usize> {
+        let kept = self.ends.last().map_or(0, |end| *end as usize);
+        let mut slashes = prefix.iter().filter(|b| **b == b'/').count();
+        loop {
+            let end = prefix.iter().rposition(|b| *b == b'/')?;
+            prefix = prefix.get(..end).filter(|_| end > kept)?;
+            slashes = slashes.saturating_sub(1);
+            if wanted(self.depths, slashes) {
+                return Some(end);
+            }
+        }
+    }
+
     /// The next shorter prefix and its hash.
     #[inline]
     pub(super) fn next_longest(&mut self) -> Option<(&'p [u8], u64)> {
         if let Some(end) = self.beyond {
             let prefix = self.path.get(..end)?;
-            let first_kept = self.ends.last().map_or(0, |end| *end as usize);
-            self.beyond = prefix
-                .iter()
-                .rposition(|b| *b == b'/')
-                .filter(|shorter| *shorter > first_kept);
+            self.beyond = self.shorter(prefix);
             return Some((prefix, Fast::of(0, prefix)));
         }
         self.count = self.count.checked_sub(1)?;
@@ -114,8 +139,9 @@ impl<'p> Prefixes<'p> {
 mod tests {
     use super::*;
 
-    fn ends(path: &str, depth: u8) -> Vec<String> {
-        let mut prefixes = Prefixes::new(path.as_bytes(), depth);
+    fn ends(path: &str, depths: u16) -> Vec<String> {
+        let mut prefixes = Prefixes::new(path.as_bytes(), depths, true);
+        assert_eq!(prefixes.whole, Fast::of(0, path.as_bytes()));
         let mut all = Vec::new();
         while let Some((prefix, hash)) = prefixes.next_longest() {
             assert_eq!(hash, Fast::of(0, prefix));
@@ -126,25 +152,37 @@ mod tests {
 
     #[test]
     fn prefixes_end_at_slashes_longest_first() {
-        assert_eq!(ends("/a/bb/ccc", 9), ["/a/bb/ccc", "/a/bb", "/a", ""]);
-        assert_eq!(ends("/", 9), ["/", ""]);
-        assert_eq!(ends("/a/", 9), ["/a/", "/a", ""]);
+        assert_eq!(
+            ends("/a/bb/ccc", u16::MAX),
+            ["/a/bb/ccc", "/a/bb", "/a", ""]
+        );
+        assert_eq!(ends("/", u16::MAX), ["/", ""]);
+        assert_eq!(ends("/a/", u16::MAX), ["/a/", "/a", ""]);
     }
 
     #[test]
-    fn prefixes_deeper_than_the_table_are_not_asked_for() {
-        assert_eq!(ends("/a/bb/ccc", 1), ["/a", ""]);
-        assert_eq!(ends("/a/bb/ccc", 0), [""]);
-        assert_eq!(ends("/a", 1), ["/a", ""]);
+    fn only_depths_that_the_table_has_are_asked_for() {
+        assert_eq!(ends("/a/bb/ccc", 0b11), ["/a", ""]);
+        assert_eq!(ends("/a/bb/ccc", 0b1), [""]);
+        assert_eq!(ends("/a/bb/ccc", 0b1010), ["/a/bb/ccc", "/a"]);
+        assert_eq!(ends("/a", 0b10), ["/a"]);
+        assert_eq!(ends("/a", 0b100), [""; 0]);
     }
 
     #[test]
-    fn paths_with_more_segments_than_are_kept_are_whole() {
-        for segments in 14..40 {
+    fn any_depths_of_paths_with_any_number_of_segments() {
+        for segments in 1..40 {
             let path: String = (0..segments).map(|i| format!("/s{i}")).collect();
-            let all = ends(&path, u8::MAX);
-            assert_eq!(all.len(), segments + 1, "{path}");
-            assert!(all.windows(2).all(|w| w[0].len() > w[1].len()));
+            let prefixes: Vec<_> = (0..=segments)
+                .map(|n| (0..n).map(|i| format!("/s{i}")).collect::<String>())
+                .collect();
+            for depths in [u16::MAX, 0x8000, 0x8421, 0xaaaa, 0x00ff, 0x0300, 1, 0] {
+                let expected: Vec<_> = (prefixes.iter().enumerate().rev())
+                    .filter(|(slashes, _)| wanted(depths, *slashes))
+                    .map(|(_, prefix)| prefix.clone())
+                    .collect();
+                assert_eq!(ends(&path, depths), expected, "{path} {depths:#x}");
+            }
         }
     }
 }

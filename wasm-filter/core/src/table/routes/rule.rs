@@ -1,7 +1,7 @@
 //! One rule, as bytes.
 //!
 //! ```text
-//! rule     u32 object | varint index | varint backends | backend* | varint extra length | extra
+//! rule     u32 object | u16 index | varint backends | backend* | varint extra length | extra
 //! backend  varint (weight << 2 | changes << 1 | invalid) | [u64 service id] | [text filters]
 //! object   u8 kind | text namespace | text name
 //! extra    (u8 tag | varint length | payload)*
@@ -90,7 +90,7 @@ pub struct RetryEntry<'a> {
 /// Writes a rule whose object is at `object`.
 pub(super) fn put(out: &mut Vec<u8>, rule: &Rule, object: u32) {
     out.extend_from_slice(&object.to_le_bytes());
-    put_varint(out, u32::from(rule.index));
+    out.extend_from_slice(&rule.index.to_le_bytes());
     put_varint(out, offset(rule.backends.len()));
     for backend in &rule.backends {
         let changes = filters::encode(&backend.filters);
@@ -174,13 +174,13 @@ impl<'a> RuleEntry<'a> {
     #[inline]
     pub(super) fn at(bytes: &'a [u8], at: u32) -> Option<Self> {
         let mut cursor = Cursor::at(bytes, at)?;
-        let mut object = Cursor::at(bytes, cursor.u32()?)?;
-        let index = u16::try_from(cursor.varint()?).ok()?;
+        let [a, b, c, d, low, high] = cursor.array()?;
+        let mut object = Cursor::at(bytes, u32::from_le_bytes([a, b, c, d]))?;
         Some(Self {
             kind: RouteKind::from_byte(object.u8()?)?,
             namespace: object.prefixed()?,
             name: object.prefixed()?,
-            index,
+            index: u16::from_le_bytes([low, high]),
             count: cursor.varint()?,
             backends: cursor,
         })
