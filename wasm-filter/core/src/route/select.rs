@@ -98,33 +98,29 @@ pub fn select<'t, 'r>(
 ) -> Result<Option<Selected<'t, 'r>>, Unreadable> {
     let mut found = None;
     levels(segments, request, |level, routes| {
-        Ok(routes.candidates(request.path, cache, |path| {
+        let mut search = routes.search(request.path);
+        while let Some(path) = search.next(cache)? {
             for matched in path.matches() {
                 let matched = matched?;
-                match fits(&matched, request, headers, cache)? {
-                    Fit::No => {}
-                    fit => {
-                        found = Some((level, path, matched, fit));
-                        return Ok(true);
-                    }
-                }
+                let upgrade = match fits(&matched, request, headers, cache)? {
+                    Fit::No => continue,
+                    Fit::Yes => None,
+                    Fit::Upgrade(status) => Some(status),
+                };
+                let rule = matched.rule()?;
+                found = Some(Selected {
+                    level,
+                    path,
+                    matched,
+                    rule,
+                    upgrade,
+                });
+                return Ok(true);
             }
-            Ok(false)
-        })?)
+        }
+        Ok(false)
     })?;
-    match found {
-        Some((level, path, matched, fit)) => Ok(Some(Selected {
-            level,
-            path,
-            matched,
-            rule: matched.rule()?,
-            upgrade: match fit {
-                Fit::Upgrade(status) => Some(status),
-                Fit::Yes | Fit::No => None,
-            },
-        })),
-        None => Ok(None),
-    }
+    Ok(found)
 }
 
 #[inline]
@@ -137,6 +133,16 @@ fn fits(
     if matched.is_plain() {
         return Ok(Fit::Yes);
     }
+    conditions_fit(matched, request, headers, cache)
+}
+
+#[inline(never)]
+fn conditions_fit(
+    matched: &MatchEntry<'_>,
+    request: &Request<'_>,
+    headers: &impl Headers,
+    cache: &Cache,
+) -> Result<Fit, Broken> {
     let mut fit = Fit::Yes;
     for condition in matched.conditions() {
         let condition = condition?;
@@ -251,7 +257,11 @@ pub fn levels<'t, 'r>(
         if kind == HostKind::Any {
             return Ok(false);
         }
-        match suffixes.next().filter(|_| wildcard != 0) {
+        let suffix = match wildcard {
+            0 => None,
+            _ => suffixes.next(),
+        };
+        match suffix {
             Some(suffix) => {
                 (kind, host, turns) = (HostKind::Wildcard, suffix, wildcard);
                 // Ingress: a wildcard stands for one label. Gateway API: for one or more.
@@ -271,7 +281,7 @@ mod turn {
 }
 
 /// The payload of a host.
-#[inline]
+#[inline(never)]
 fn routes_of<'t>(
     segments: &'t dyn Segments,
     base: SegmentView<'t>,
@@ -303,24 +313,12 @@ pub fn listener<'t>(
         return Ok(None);
     };
     let port = u64::from(port);
-    let find = |kind, host: &[u8]| {
-        let hash = host_hash(port, kind, host);
-        base.find(hash, |key| is_host_key(key, port, kind, host))
-    };
     let mut found = None;
-    if flags & flag::EXACT_HOSTNAME != 0 && !request.host.is_empty() {
-        found = find(HostKind::ListenerExact, request.host)?;
-    }
-    if found.is_none() && flags & flag::WILDCARD_HOSTNAME != 0 {
-        for suffix in suffixes(request.host) {
-            found = find(HostKind::ListenerWildcard, suffix)?;
-            if found.is_some() {
-                break;
-            }
-        }
+    if flags & (flag::EXACT_HOSTNAME | flag::WILDCARD_HOSTNAME) != 0 {
+        found = named_listener(base, port, request.host)?;
     }
     if found.is_none() {
-        found = find(HostKind::ListenerAny, b"")?;
+        found = find_listener(base, port, HostKind::ListenerAny, b"")?;
     }
     match found {
         Some(payload) => {
@@ -329,4 +327,39 @@ pub fn listener<'t>(
         }
         None => Ok(None),
     }
+}
+
+/// The payload of the listener with the most specific hostname that fits.
+#[inline(never)]
+fn named_listener<'t>(
+    base: SegmentView<'t>,
+    port: u64,
+    host: &[u8],
+) -> Result<Option<&'t [u8]>, Unreadable> {
+    let flags = base.flags();
+    if flags & flag::EXACT_HOSTNAME != 0
+        && !host.is_empty()
+        && let Some(found) = find_listener(base, port, HostKind::ListenerExact, host)?
+    {
+        return Ok(Some(found));
+    }
+    if flags & flag::WILDCARD_HOSTNAME != 0 {
+        for suffix in suffixes(host) {
+            if let Some(found) = find_listener(base, port, HostKind::ListenerWildcard, suffix)? {
+                return Ok(Some(found));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn find_listener<'t>(
+    base: SegmentView<'t>,
+    port: u64,
+    kind: HostKind,
+    host: &[u8],
+) -> Result<Option<&'t [u8]>, Unreadable> {
+    let hash = host_hash(port, kind, host);
+    Ok(base.find(hash, |key| is_host_key(key, port, kind, host))?)
 }

@@ -11,18 +11,27 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*head))
 }
 
-/// Are the bytes equal? In wasm `==` is a call that compares byte by byte; this takes 8 at a time,
-/// which halved the time of a whole lookup, and the last 8 first, where names differ.
-#[inline]
+/// Are the bytes equal? In wasm `==` is a call that compares byte by byte; this takes 16 at a time
+/// (8 halved the time of a whole lookup), and the last 16 first: they may overlap the others.
+#[inline(never)]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    match (a.last_chunk(), b.last_chunk()) {
-        (Some(a_end), Some(b_end)) => {
-            u64::from_le_bytes(*a_end) == u64::from_le_bytes(*b_end)
-                && (a.as_chunks().0.iter().zip(b.as_chunks().0))
-                    .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+    if let (Some(a_end), Some(b_end)) = (a.last_chunk(), b.last_chunk()) {
+        return u128::from_le_bytes(*a_end) == u128::from_le_bytes(*b_end)
+            && (a.as_chunks().0.iter().zip(b.as_chunks().0))
+                .all(|(a, b)| u128::from_le_bytes(*a) == u128::from_le_bytes(*b));
+    }
+    match (
+        a.first_chunk(),
+        b.first_chunk(),
+        a.last_chunk(),
+        b.last_chunk(),
+    ) {
+        (Some(a), Some(b), Some(a_end), Some(b_end)) => {
+            u64::from_le_bytes(*a) == u64::from_le_bytes(*b)
+                && u64::from_le_bytes(*a_end) == u64::from_le_bytes(*b_end)
         }
         _ => word(a) == word(b),
     }

@@ -25,6 +25,7 @@ mod filters;
 mod prefixes;
 mod regex;
 mod rule;
+mod search;
 
 pub use condition::{Condition, Conditions, Names, Texts, Value};
 pub use encode::encode;
@@ -32,13 +33,12 @@ pub use filters::{
     Change, Changes, CorsEntry, MirrorEntry, PathEntryEdit, PieceEntry, RedirectEntry,
     RewriteEntry, Template,
 };
-use prefixes::Prefixes;
 pub use regex::RegexEntry;
 use regex::{INDEX_ENTRY, IndexEntry};
 pub use rule::{BackendEntry, Extra, RetryEntry, RuleEntry};
+pub use search::Search;
 
 use super::bytes::{Cursor, offset, same, u32_at};
-use super::hash::Fast;
 use super::segment::Broken;
 use super::slots::Slots;
 use crate::regex::Cache;
@@ -195,98 +195,11 @@ impl<'a> HostRoutes<'a> {
         slots.chain(patterns).chain(broken)
     }
 
-    /// Calls `visit` with every path that fits `path`, best rank first, until it gives `true`;
-    /// gives whether it did.
-    ///
-    /// # Errors
-    /// [`Broken`], from here or from `visit`.
+    /// The paths that fit `path`.
     #[inline]
-    pub fn candidates(
-        &self,
-        path: &[u8],
-        cache: &Cache,
-        mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
-    ) -> Result<bool, Broken> {
-        if self.form & form::HASH == 0 {
-            for at in self.slots.iter() {
-                let entry = PathEntry::at(self.bytes, at)?;
-                if entry.fits(path, cache)? && visit(entry)? {
-                    return Ok(true);
-                }
-            }
-            return Ok(false);
-        }
-        let exact = self.form & form::EXACT != 0;
-        let mut prefixes = Prefixes::new(path, self.depths, exact);
-        if exact
-            && let Some(entry) = self.probe(PathKind::Exact, prefixes.whole, path)?
-            && visit(entry)?
-        {
-            return Ok(true);
-        }
-        if self.form & form::MERGE != 0 {
-            return self.merge(path, cache, prefixes, visit);
-        }
-        while let Some((prefix, hash)) = prefixes.next_longest() {
-            if let Some(entry) = self.probe(PathKind::Prefix, hash, prefix)?
-                && visit(entry)?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Prefixes, text prefixes and patterns in the order of their ranks.
-    fn merge(
-        &self,
-        path: &[u8],
-        cache: &Cache,
-        mut prefixes: Prefixes<'_>,
-        mut visit: impl FnMut(PathEntry<'a>) -> Result<bool, Broken>,
-    ) -> Result<bool, Broken> {
-        let merge = self.to_merge().ok_or(Broken)?;
-        let mut patterns =
-            (merge.patterns.iter()).map(|entry| IndexEntry::from_bytes(entry).ok_or(Broken));
-        let mut texts = merge
-            .lengths
-            .iter()
-            .filter_map(|length| path.get(..u32::from_le_bytes(*length) as usize));
-        let mut pattern = patterns.next().transpose()?;
-        let mut text = texts.next();
-        let mut prefix = prefixes.next_longest();
-        loop {
-            let of_pattern = pattern.map(|entry| PathRank::sized(entry.size, PathKind::Regex));
-            let of_text = text.map(|text| PathRank::of_text(text.len(), PathKind::Text));
-            let of_prefix = prefix.map(|(text, _)| PathRank::of_text(text.len(), PathKind::Prefix));
-            let Some(best) = [of_pattern, of_text, of_prefix].into_iter().flatten().min() else {
-                return Ok(false);
-            };
-            let found = if of_pattern == Some(best) {
-                let entry = pattern.filter(|entry| entry.may_fit(path));
-                pattern = patterns.next().transpose()?;
-                match entry {
-                    Some(entry) => {
-                        let entry = PathEntry::at(self.bytes, entry.path)?;
-                        entry.fits(path, cache)?.then_some(entry)
-                    }
-                    None => None,
-                }
-            } else if of_text == Some(best) {
-                let current = text.unwrap_or_default();
-                text = texts.next();
-                self.probe(PathKind::Text, Fast::of(0, current), current)?
-            } else {
-                let (current, hash) = prefix.unwrap_or_default();
-                prefix = prefixes.next_longest();
-                self.probe(PathKind::Prefix, hash, current)?
-            };
-            if let Some(entry) = found
-                && visit(entry)?
-            {
-                return Ok(true);
-            }
-        }
+    #[must_use]
+    pub fn search<'p>(&self, path: &'p [u8]) -> Search<'a, 'p> {
+        Search::new(*self, path)
     }
 
     #[inline]

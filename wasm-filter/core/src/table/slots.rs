@@ -36,6 +36,13 @@ impl<'a> Slots<'a> {
         self.slots.len()
     }
 
+    /// The offset in a slot.
+    #[inline]
+    pub(crate) fn get(self, slot: usize) -> Option<u32> {
+        let slot = u32::from_le_bytes(*self.slots.get(slot)?);
+        Some(slot & OFFSET)
+    }
+
     /// All offsets.
     pub(crate) fn iter(self) -> impl Iterator<Item = u32> + use<'a> {
         let slots = self.slots.iter().map(|slot| u32::from_le_bytes(*slot));

@@ -9,8 +9,8 @@ use silverback_core::table::build::TableBuilder;
 use silverback_core::table::endpoints::{Endpoints, names};
 use silverback_core::table::listeners::ListenerEntry;
 use silverback_core::table::root::Root;
-use silverback_core::table::routes::{Condition, HostRoutes, Value};
-use silverback_core::table::segment::{SegmentKind, SegmentView};
+use silverback_core::table::routes::{Condition, HostRoutes, PathEntry, Value};
+use silverback_core::table::segment::{Broken, SegmentKind, SegmentView};
 use silverback_core::table::store::epoch::EpochRecord;
 use silverback_core::table::store::page;
 use silverback_core::table::store::physical::PhysicalRoot;
@@ -27,35 +27,39 @@ fn routes(bytes: &[u8]) {
         return;
     };
     let cache = Cache::new();
-    let read = routes.candidates(b"/foo/a/b/foobar/x", &cache, |path| {
-        for matched in path.matches() {
-            let matched = matched?;
-            for condition in matched.conditions() {
-                match condition? {
-                    Condition::Header(_, Value::Regex(regex))
-                    | Condition::Query(_, Value::Regex(regex)) => {
-                        let _ = regex.is_match(&cache, b"12");
-                    }
-                    _ => {}
-                }
-            }
-            let rule = matched.rule()?;
-            for backend in rule.backends() {
-                for change in backend?.changes.iter() {
-                    change?;
-                }
-            }
-            for change in rule.extra()?.changes.iter() {
-                change?;
-            }
-            let _ = rule.id();
-        }
-        Ok(false)
-    });
-    let _ = read;
+    let mut search = routes.search(b"/foo/a/b/foobar/x");
+    while let Ok(Some(path)) = search.next(&cache) {
+        let _ = matches(&path, &cache);
+    }
     for path in routes.paths().take(100) {
         let _ = path.map(|path| path.matches().take_while(Result::is_ok).count());
     }
+}
+
+fn matches(path: &PathEntry<'_>, cache: &Cache) -> Result<(), Broken> {
+    for matched in path.matches() {
+        let matched = matched?;
+        for condition in matched.conditions() {
+            match condition? {
+                Condition::Header(_, Value::Regex(regex))
+                | Condition::Query(_, Value::Regex(regex)) => {
+                    let _ = regex.is_match(cache, b"12");
+                }
+                _ => {}
+            }
+        }
+        let rule = matched.rule()?;
+        for backend in rule.backends() {
+            for change in backend?.changes.iter() {
+                change?;
+            }
+        }
+        for change in rule.extra()?.changes.iter() {
+            change?;
+        }
+        let _ = rule.id();
+    }
+    Ok(())
 }
 
 fn segment(kind: SegmentKind, bytes: &[u8]) {

@@ -39,10 +39,7 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
     if !listed {
         bits |= form::HASH;
     }
-    if paths
-        .keys()
-        .any(|key| matches!(key.2, PathMatch::Exact(_)))
-    {
+    if paths.keys().any(|key| matches!(key.2, PathMatch::Exact(_))) {
         bits |= form::EXACT;
     }
     let merge = patterns != 0 || !lengths.is_empty();

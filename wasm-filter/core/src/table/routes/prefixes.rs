@@ -10,6 +10,7 @@ const KEPT: usize = 4;
 pub(super) const DEEPEST: u32 = 15;
 
 /// Hash of a path and of its prefixes that end at a `/`.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Prefixes<'p> {
     path: &'p [u8],
     /// Hash of the whole path, if it was asked for.
@@ -38,18 +39,27 @@ fn wanted(depths: u16, slashes: usize) -> bool {
 }
 
 impl<'p> Prefixes<'p> {
-    /// Bit n of `depths`: prefixes with n slashes are asked for. Hashing only those, and nothing
-    /// behind the deepest, spares two thirds of the hashes of a usual path.
+    /// No prefixes.
     #[inline]
-    pub(super) fn new(path: &'p [u8], depths: u16, whole: bool) -> Self {
-        let mut prefixes = Self {
+    pub(super) fn none(path: &'p [u8]) -> Self {
+        Self {
             path,
             whole: 0,
             ends: [0; KEPT],
             hashes: [0; KEPT],
             count: 0,
             beyond: None,
+            depths: 0,
+        }
+    }
+
+    /// Bit n of `depths`: prefixes with n slashes are asked for. Hashing only those, and nothing
+    /// behind the deepest, spares two thirds of the hashes of a usual path.
+    #[inline]
+    pub(super) fn new(path: &'p [u8], depths: u16, whole: bool) -> Self {
+        let mut prefixes = Self {
             depths,
+            ..Self::none(path)
         };
         // Shifted down with each slash; the sign, bit 15, comes after itself.
         let mut left = depths.cast_signed();
@@ -120,7 +130,13 @@ impl<'p> Prefixes<'p> {
         }
     }
 
-    /// The next shorter prefix and its hash.
+    /// The longest prefix that is left, and its hash.
+    pub(super) fn longest(&self) -> Option<(&'p [u8], u64)> {
+        let mut copy = *self;
+        copy.next_longest()
+    }
+
+    /// Takes the longest prefix that is left.
     #[inline]
     pub(super) fn next_longest(&mut self) -> Option<(&'p [u8], u64)> {
         if let Some(end) = self.beyond {

@@ -1,0 +1,146 @@
+//! The paths of a host that fit a request's path, best rank first.
+
+use super::prefixes::Prefixes;
+use super::regex::IndexEntry;
+use super::{HostRoutes, Merge, PathEntry, PathKind, form};
+use crate::regex::Cache;
+use crate::route::rank::PathRank;
+use crate::table::hash::Fast;
+use crate::table::segment::Broken;
+
+/// A search that goes on where it stopped: the first path that fits may have matches none of which
+/// does. (A callback for each path cost 300 instructions more: captures live in memory.)
+#[derive(Debug)]
+pub struct Search<'a, 'p> {
+    routes: HostRoutes<'a>,
+    path: &'p [u8],
+    stage: Stage,
+    prefixes: Prefixes<'p>,
+    /// How many patterns and lengths of text prefixes are done.
+    patterns: usize,
+    lengths: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The slot that comes next.
+    List(usize),
+    Exact,
+    Prefixes,
+}
+
+// === impl Search ===
+
+impl<'a, 'p> Search<'a, 'p> {
+    #[inline]
+    pub(super) fn new(routes: HostRoutes<'a>, path: &'p [u8]) -> Self {
+        let (stage, prefixes) = if routes.form & form::HASH == 0 {
+            (Stage::List(0), Prefixes::none(path))
+        } else {
+            let exact = routes.form & form::EXACT != 0;
+            let stage = match exact {
+                true => Stage::Exact,
+                false => Stage::Prefixes,
+            };
+            (stage, Prefixes::new(path, routes.depths, exact))
+        };
+        Self {
+            routes,
+            path,
+            stage,
+            prefixes,
+            patterns: 0,
+            lengths: 0,
+        }
+    }
+
+    /// The next path that fits; after an error the search is of no use.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    #[inline]
+    pub fn next(&mut self, cache: &Cache) -> Result<Option<PathEntry<'a>>, Broken> {
+        if let Stage::List(slot) = &mut self.stage {
+            while let Some(at) = self.routes.slots.get(*slot) {
+                *slot += 1;
+                let entry = PathEntry::at(self.routes.bytes, at)?;
+                if entry.fits(self.path, cache)? {
+                    return Ok(Some(entry));
+                }
+            }
+            return Ok(None);
+        }
+        loop {
+            let (kind, text, hash) = match self.stage {
+                Stage::Exact => {
+                    self.stage = Stage::Prefixes;
+                    (PathKind::Exact, self.path, self.prefixes.whole)
+                }
+                Stage::Prefixes if self.routes.form & form::MERGE == 0 => {
+                    let Some((prefix, hash)) = self.prefixes.next_longest() else {
+                        return Ok(None);
+                    };
+                    (PathKind::Prefix, prefix, hash)
+                }
+                _ => return self.merge(cache),
+            };
+            if let Some(entry) = self.routes.probe(kind, hash, text)? {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    /// Prefixes, text prefixes and patterns in the order of their ranks.
+    #[inline(never)]
+    fn merge(&mut self, cache: &Cache) -> Result<Option<PathEntry<'a>>, Broken> {
+        let path = self.path;
+        let Merge { patterns, lengths } = self.routes.to_merge().ok_or(Broken)?;
+        loop {
+            let prefix = self.prefixes.longest();
+            let text = loop {
+                let Some(length) = lengths.get(self.lengths) else {
+                    break None;
+                };
+                match path.get(..u32::from_le_bytes(*length) as usize) {
+                    Some(text) => break Some(text),
+                    // Longer than the path.
+                    None => self.lengths += 1,
+                }
+            };
+            let of_prefix = prefix.map(|(text, _)| PathRank::of_text(text.len(), PathKind::Prefix));
+            let of_text = text.map(|text| PathRank::of_text(text.len(), PathKind::Text));
+            let best = [of_prefix, of_text].into_iter().flatten().min();
+            // All patterns that come first, in one go: most fall to their literal.
+            while let Some(entry) = patterns.get(self.patterns) {
+                let entry = IndexEntry::from_bytes(entry).ok_or(Broken)?;
+                let rank = PathRank::sized(entry.size, PathKind::Regex);
+                if best.is_some_and(|best| best < rank) {
+                    break;
+                }
+                self.patterns += 1;
+                if entry.may_fit(path) {
+                    let entry = PathEntry::at(self.routes.bytes, entry.path)?;
+                    if entry.fits(path, cache)? {
+                        return Ok(Some(entry));
+                    }
+                }
+            }
+            let found = match (best, text, prefix) {
+                (None, ..) => return Ok(None),
+                (_, Some(text), _) if best == of_text => {
+                    self.lengths += 1;
+                    let hash = Fast::of(0, text);
+                    self.routes.probe(PathKind::Text, hash, text)?
+                }
+                (_, _, Some((prefix, hash))) => {
+                    self.prefixes.next_longest();
+                    self.routes.probe(PathKind::Prefix, hash, prefix)?
+                }
+                _ => return Ok(None),
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+}
