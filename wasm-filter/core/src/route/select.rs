@@ -6,7 +6,7 @@
 
 use crate::regex::Cache;
 use crate::table::layout::{
-    BASE, HostKind, INGRESS, INGRESS_DEFAULT, flag, host_hash, is_host_key, route_segment,
+    BASE, HostKind, INGRESS, INGRESS_DEFAULT, flag, host_hash, is_host_key, route_segment, turn,
 };
 use crate::table::listeners::ListenerEntry;
 use crate::table::model::grpc_scope;
@@ -133,7 +133,9 @@ fn fits(
     if matched.is_plain() {
         return Ok(Fit::Yes);
     }
-    conditions_fit(matched, request, headers, cache)
+    // A copy of its own, so that plain matches are never written to memory.
+    let matched = *matched;
+    conditions_fit(&matched, request, headers, cache)
 }
 
 #[inline(never)]
@@ -200,44 +202,25 @@ pub fn levels<'t, 'r>(
     let base = segments.segment(BASE)?;
     let flags = base.flags();
     let listener = listener(base, request)?.map(|listener| listener.scope);
-    let has = |bit: u16| flags & bit != 0;
     let mut served = 0;
     if request.entry.ingress {
-        served |= turn::INGRESS;
+        served |= turn::INGRESS | turn::INGRESS_DEFAULT;
     }
     if listener.is_some() {
-        served |= turn::LISTENER;
-        if has(flag::GRPC) {
-            served |= turn::GRPC;
-        }
+        served |= turn::LISTENER | turn::GRPC;
     }
-    let mut wildcard = 0;
-    let mut any = 0;
-    for (bit, turns) in [
-        (flag::INGRESS_WILDCARD, turn::INGRESS),
-        (flag::LISTENER_WILDCARD, turn::LISTENER | turn::GRPC),
-    ] {
-        if has(bit) {
-            wildcard |= served & turns;
-        }
+    let mut exact = served & (turn::INGRESS | turn::LISTENER | turn::GRPC);
+    if flags & flag::GRPC == 0 {
+        exact &= !turn::GRPC;
     }
-    for (bit, turns) in [
-        (flag::INGRESS_ANY, turn::INGRESS),
-        (flag::LISTENER_ANY, turn::LISTENER | turn::GRPC),
-    ] {
-        if has(bit) {
-            any |= served & turns;
-        }
-    }
-    if has(flag::INGRESS_DEFAULT) && request.entry.ingress {
-        any |= turn::INGRESS_DEFAULT;
-    }
+    let mut wildcard = served & (flags / flag::WILDCARD);
+    let any = served & (flags / flag::ANY);
 
     let listener = listener.unwrap_or_default();
     let mut suffixes = suffixes(request.host);
     let mut kind = HostKind::Exact;
     let mut host = request.host;
-    let mut turns = if host.is_empty() { 0 } else { served };
+    let mut turns = if host.is_empty() { 0 } else { exact };
     loop {
         while turns != 0 {
             let scope = match turns & turns.wrapping_neg() {
@@ -248,7 +231,7 @@ pub fn levels<'t, 'r>(
             };
             turns &= turns - 1;
             let level = Level { scope, kind, host };
-            if let Some(payload) = routes_of(segments, base, &level)?
+            if let Some(payload) = routes_of(segments, &base, &level)?
                 && visit(level, HostRoutes::new(payload)?)?
             {
                 return Ok(true);
@@ -272,25 +255,17 @@ pub fn levels<'t, 'r>(
     }
 }
 
-/// The scopes of a host, best first, as bits: those that a request cannot belong to cost nothing.
-mod turn {
-    pub(super) const INGRESS: u32 = 1;
-    pub(super) const LISTENER: u32 = 2;
-    pub(super) const GRPC: u32 = 4;
-    pub(super) const INGRESS_DEFAULT: u32 = 8;
-}
-
 /// The payload of a host.
 #[inline(never)]
 fn routes_of<'t>(
     segments: &'t dyn Segments,
-    base: SegmentView<'t>,
+    base: &SegmentView<'t>,
     level: &Level<'_>,
 ) -> Result<Option<&'t [u8]>, Unreadable> {
     let Level { scope, kind, host } = *level;
     let hash = host_hash(scope, kind, host);
     let segment = match route_segment(kind, hash) {
-        BASE => base,
+        BASE => *base,
         index => segments.segment(index)?,
     };
     Ok(segment.find(hash, |key| is_host_key(key, scope, kind, host))?)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hash::Digest;
 use super::layout::{
     BASE, GRPC_MARK, HostKind, flag, host_hash, host_key, host_place, kind, listener_parts,
-    service_place,
+    service_place, turn,
 };
 use super::model::{
     HostKey, HostPattern, Listener, ListenerKey, RouteMatch, Scope, ServiceEndpoints, ServicePort,
@@ -47,15 +47,16 @@ impl TableBuilder {
     /// Sets the routes of a host; none removes it.
     pub fn set_host(&mut self, key: &HostKey, matches: Vec<RouteMatch>) {
         let (segment, hash, bytes) = host_place(key);
-        let flags = match (&key.scope, &key.host) {
-            (_, HostPattern::Exact(_)) => 0,
-            (Scope::Ingress, HostPattern::Wildcard(_)) => flag::INGRESS_WILDCARD,
-            (Scope::Ingress, HostPattern::Any) => flag::INGRESS_ANY,
-            (Scope::IngressDefault, _) => flag::INGRESS_DEFAULT,
-            (Scope::Listener { .. } | Scope::Grpc { .. }, HostPattern::Wildcard(_)) => {
-                flag::LISTENER_WILDCARD
-            }
-            (Scope::Listener { .. } | Scope::Grpc { .. }, HostPattern::Any) => flag::LISTENER_ANY,
+        let turn = match &key.scope {
+            Scope::Ingress => turn::INGRESS,
+            Scope::IngressDefault => turn::INGRESS_DEFAULT,
+            Scope::Listener { .. } => turn::LISTENER,
+            Scope::Grpc { .. } => turn::GRPC,
+        };
+        let flags = match &key.host {
+            HostPattern::Exact(_) => 0,
+            HostPattern::Wildcard(_) => flag::WILDCARD * turn,
+            HostPattern::Any => flag::ANY * turn,
         };
         if matches!(key.scope, Scope::Grpc { .. }) {
             self.mark_grpc(key, !matches.is_empty());

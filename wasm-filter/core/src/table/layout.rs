@@ -23,26 +23,33 @@ pub const SEGMENTS: u32 = 1 + ROUTE_SEGMENTS + ENDPOINT_SEGMENTS;
 /// Index of the base segment.
 pub const BASE: u32 = 0;
 
+/// The scopes of a host, best first, as bits: a lookup leaves out those that a request cannot belong
+/// to, and those without a wildcard host or without routes for every host.
+pub mod turn {
+    /// Ingress.
+    pub const INGRESS: u16 = 1;
+    /// The listener's scope.
+    pub const LISTENER: u16 = 2;
+    /// The listener's scope of GRPCRoutes.
+    pub const GRPC: u16 = 4;
+    /// Default backends of Ingresses.
+    pub const INGRESS_DEFAULT: u16 = 8;
+}
+
 /// Flags of blocks in the base segment: what a lookup may leave out.
 pub mod flag {
-    /// There is a wildcard host in scope Ingress.
-    pub const INGRESS_WILDCARD: u16 = 1;
-    /// There are routes without host in scope Ingress.
-    pub const INGRESS_ANY: u16 = 2;
-    /// There is a wildcard host in a listener's scope.
-    pub const LISTENER_WILDCARD: u16 = 4;
-    /// There are routes without host in a listener's scope.
-    pub const LISTENER_ANY: u16 = 8;
+    /// Times a [`super::turn`]: it has a wildcard host.
+    pub const WILDCARD: u16 = 1;
+    /// Times a [`super::turn`]: it has routes without host.
+    pub const ANY: u16 = 16;
     /// There is a listener with an exact hostname.
-    pub const EXACT_HOSTNAME: u16 = 16;
+    pub const EXACT_HOSTNAME: u16 = 256;
     /// There is a listener with a wildcard hostname.
-    pub const WILDCARD_HOSTNAME: u16 = 32;
+    pub const WILDCARD_HOSTNAME: u16 = 512;
     /// There is a listener.
-    pub const LISTENER: u16 = 64;
-    /// There is an Ingress with a default backend.
-    pub const INGRESS_DEFAULT: u16 = 128;
+    pub const LISTENER: u16 = 1024;
     /// There is a GRPCRoute.
-    pub const GRPC: u16 = 256;
+    pub const GRPC: u16 = 2048;
 }
 
 /// Id of the scope of all Ingress objects.

@@ -328,15 +328,16 @@ impl<'a> Matches<'a> {
     #[inline]
     fn read(&mut self, mut cursor: Cursor<'a>) -> Option<MatchEntry<'a>> {
         // A plain match is read with one check.
-        let [a, b, c, d, low, high] = cursor.array()?;
-        let head = u32::from_le_bytes([a, b, c, d]);
+        let fixed = cursor.array::<6>()?;
+        let (head, index) = fixed.split_first_chunk()?;
+        let head = u32::from_le_bytes(*head);
         let conditions = match head & LISTED_CONDITIONS {
             0 => &[],
             _ => cursor.prefixed()?,
         };
         self.rest = (head & LAST_MATCH == 0).then_some(cursor);
         Some(MatchEntry {
-            index: u16::from_le_bytes([low, high]),
+            index: u16::from_le_bytes(*index.first_chunk()?),
             bytes: self.bytes,
             conditions,
             rule: head >> MATCH_BITS,

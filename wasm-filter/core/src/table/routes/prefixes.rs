@@ -56,11 +56,9 @@ impl<'p> Prefixes<'p> {
     /// Bit n of `depths`: prefixes with n slashes are asked for. Hashing only those, and nothing
     /// behind the deepest, spares two thirds of the hashes of a usual path.
     #[inline]
-    pub(super) fn new(path: &'p [u8], depths: u16, whole: bool) -> Self {
-        let mut prefixes = Self {
-            depths,
-            ..Self::none(path)
-        };
+    pub(super) fn fill(&mut self, depths: u16, whole: bool) {
+        let path = self.path;
+        self.depths = depths;
         // Shifted down with each slash; the sign, bit 15, comes after itself.
         let mut left = depths.cast_signed();
         let mut run = Fast::new(0);
@@ -72,13 +70,13 @@ impl<'p> Prefixes<'p> {
             while found != 0 {
                 if left & 1 != 0 {
                     let i = found.trailing_zeros() / 8;
-                    prefixes.keep(at + i as usize, run.finish_head(word, i));
+                    self.keep(at + i as usize, run.finish_head(word, i));
                 }
                 left >>= 1;
                 found &= found - 1;
             }
             if left == 0 && !whole {
-                return prefixes;
+                return;
             }
             run = run.step(*chunk);
             at += 8;
@@ -87,17 +85,16 @@ impl<'p> Prefixes<'p> {
             if *byte == b'/' {
                 if left & 1 != 0 {
                     let head = tail.get(..i).unwrap_or_default();
-                    prefixes.keep(at + i, run.finish(head));
+                    self.keep(at + i, run.finish(head));
                 }
                 left >>= 1;
             }
         }
-        prefixes.whole = run.finish(tail);
+        self.whole = run.finish(tail);
         // The whole path is a prefix too.
         if left & 1 != 0 {
-            prefixes.keep(path.len(), prefixes.whole);
+            self.keep(path.len(), self.whole);
         }
-        prefixes
     }
 
     #[inline]
@@ -156,7 +153,8 @@ mod tests {
     use super::*;
 
     fn ends(path: &str, depths: u16) -> Vec<String> {
-        let mut prefixes = Prefixes::new(path.as_bytes(), depths, true);
+        let mut prefixes = Prefixes::none(path.as_bytes());
+        prefixes.fill(depths, true);
         assert_eq!(prefixes.whole, Fast::of(0, path.as_bytes()));
         let mut all = Vec::new();
         while let Some((prefix, hash)) = prefixes.next_longest() {

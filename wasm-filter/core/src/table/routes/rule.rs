@@ -174,13 +174,14 @@ impl<'a> RuleEntry<'a> {
     #[inline]
     pub(super) fn at(bytes: &'a [u8], at: u32) -> Option<Self> {
         let mut cursor = Cursor::at(bytes, at)?;
-        let [a, b, c, d, low, high] = cursor.array()?;
-        let mut object = Cursor::at(bytes, u32::from_le_bytes([a, b, c, d]))?;
+        let fixed = cursor.array::<6>()?;
+        let (object, index) = fixed.split_first_chunk()?;
+        let mut object = Cursor::at(bytes, u32::from_le_bytes(*object))?;
         Some(Self {
             kind: RouteKind::from_byte(object.u8()?)?,
             namespace: object.prefixed()?,
             name: object.prefixed()?,
-            index: u16::from_le_bytes([low, high]),
+            index: u16::from_le_bytes(*index.first_chunk()?),
             count: cursor.varint()?,
             backends: cursor,
         })

@@ -34,24 +34,23 @@ enum Stage {
 impl<'a, 'p> Search<'a, 'p> {
     #[inline]
     pub(super) fn new(routes: HostRoutes<'a>, path: &'p [u8]) -> Self {
-        let (stage, prefixes) = if routes.form & form::HASH == 0 {
-            (Stage::List(0), Prefixes::none(path))
-        } else {
+        let mut search = Self {
+            routes,
+            path,
+            stage: Stage::List(0),
+            prefixes: Prefixes::none(path),
+            patterns: 0,
+            lengths: 0,
+        };
+        if routes.form & form::HASH != 0 {
             let exact = routes.form & form::EXACT != 0;
-            let stage = match exact {
+            search.stage = match exact {
                 true => Stage::Exact,
                 false => Stage::Prefixes,
             };
-            (stage, Prefixes::new(path, routes.depths, exact))
-        };
-        Self {
-            routes,
-            path,
-            stage,
-            prefixes,
-            patterns: 0,
-            lengths: 0,
+            search.prefixes.fill(routes.depths, exact);
         }
+        search
     }
 
     /// The next path that fits; after an error the search is of no use.
