@@ -256,7 +256,7 @@ pub fn levels<'t, 'r>(
 }
 
 /// The payload of a host.
-#[inline(never)]
+#[inline(always)]
 fn routes_of<'t>(
     segments: &'t dyn Segments,
     base: &SegmentView<'t>,

@@ -2,8 +2,8 @@
 
 use crate::table::hash::Fast;
 
-/// How many prefixes are hashed in the one pass; longer ones are hashed again when asked for. Few,
-/// because a larger array is zeroed by a call in wasm; most hosts have paths of one to four depths.
+/// How many prefixes are kept; shorter ones are hashed again when asked for. Most hosts have paths
+/// of one to four depths.
 const KEPT: usize = 4;
 
 /// The bit that stands for its depth and all greater ones.
@@ -13,15 +13,17 @@ pub(super) const DEEPEST: u32 = 15;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prefixes<'p> {
     path: &'p [u8],
+    depths: u16,
     /// Hash of the whole path, if it was asked for.
     pub(super) whole: u64,
-    /// Ends and hashes of the first [`KEPT`] prefixes, shortest first.
-    ends: [u32; KEPT],
-    hashes: [u64; KEPT],
+    /// End and hash of the longest prefixes that are left, longest first. Moved, never indexed: so
+    /// they stay out of memory, which took 100 instructions off.
+    kept: [(usize, u64); KEPT],
     count: usize,
-    /// The longest prefix beyond those that are kept: its end.
-    beyond: Option<usize>,
-    depths: u16,
+    /// There were more.
+    dropped: bool,
+    /// End of the prefix that was taken last.
+    taken: usize,
 }
 
 /// The highest bit of each byte that is a `/`.
@@ -44,12 +46,12 @@ impl<'p> Prefixes<'p> {
     pub(super) fn none(path: &'p [u8]) -> Self {
         Self {
             path,
-            whole: 0,
-            ends: [0; KEPT],
-            hashes: [0; KEPT],
-            count: 0,
-            beyond: None,
             depths: 0,
+            whole: 0,
+            kept: [(0, 0); KEPT],
+            count: 0,
+            dropped: false,
+            taken: 0,
         }
     }
 
@@ -97,34 +99,12 @@ impl<'p> Prefixes<'p> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(&mut self, end: usize, hash: u64) {
-        match (
-            self.ends.get_mut(self.count),
-            self.hashes.get_mut(self.count),
-            u32::try_from(end),
-        ) {
-            (Some(end_slot), Some(hash_slot), Ok(end32)) => {
-                *end_slot = end32;
-                *hash_slot = hash;
-                self.count += 1;
-            }
-            _ => self.beyond = Some(end),
-        }
-    }
-
-    /// The end of the next shorter prefix that is asked for and not kept.
-    fn shorter(&self, mut prefix: &[u8]) -> Option<usize> {
-        let kept = self.ends.last().map_or(0, |end| *end as usize);
-        let mut slashes = prefix.iter().filter(|b| **b == b'/').count();
-        loop {
-            let end = prefix.iter().rposition(|b| *b == b'/')?;
-            prefix = prefix.get(..end).filter(|_| end > kept)?;
-            slashes = slashes.saturating_sub(1);
-            if wanted(self.depths, slashes) {
-                return Some(end);
-            }
-        }
+        let [a, b, c, _] = self.kept;
+        self.kept = [(end, hash), a, b, c];
+        self.dropped |= self.count == KEPT;
+        self.count = KEPT.min(self.count + 1);
     }
 
     /// The longest prefix that is left, and its hash.
@@ -134,17 +114,36 @@ impl<'p> Prefixes<'p> {
     }
 
     /// Takes the longest prefix that is left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_longest(&mut self) -> Option<(&'p [u8], u64)> {
-        if let Some(end) = self.beyond {
-            let prefix = self.path.get(..end)?;
-            self.beyond = self.shorter(prefix);
+        if self.count == 0 {
+            if !self.dropped {
+                return None;
+            }
+            self.taken = shorter(self.path, self.depths, self.taken)?;
+            let prefix = self.path.get(..self.taken)?;
             return Some((prefix, Fast::of(0, prefix)));
         }
-        self.count = self.count.checked_sub(1)?;
-        let end = *self.ends.get(self.count)?;
-        let hash = *self.hashes.get(self.count)?;
-        Some((self.path.get(..end as usize)?, hash))
+        let [(end, hash), b, c, d] = self.kept;
+        self.kept = [b, c, d, d];
+        self.count -= 1;
+        self.taken = end;
+        Some((self.path.get(..end)?, hash))
+    }
+}
+
+/// The end of the next prefix shorter than `end` that is asked for.
+#[inline(never)]
+fn shorter(path: &[u8], depths: u16, end: usize) -> Option<usize> {
+    let mut prefix = path.get(..end)?;
+    let mut slashes = prefix.iter().filter(|b| **b == b'/').count();
+    loop {
+        let end = prefix.iter().rposition(|b| *b == b'/')?;
+        prefix = prefix.get(..end)?;
+        slashes = slashes.saturating_sub(1);
+        if wanted(depths, slashes) {
+            return Some(end);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::table::segment::Broken;
 
 /// A search that goes on where it stopped: the first path that fits may have matches none of which
 /// does. (A callback for each path cost 300 instructions more: captures live in memory.)
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Search<'a, 'p> {
     routes: HostRoutes<'a>,
     path: &'p [u8],
@@ -81,7 +81,13 @@ impl<'a, 'p> Search<'a, 'p> {
                     };
                     (PathKind::Prefix, prefix, hash)
                 }
-                _ => return self.merge(cache),
+                _ => {
+                    // Through a copy, so that a search without patterns is never written to memory.
+                    let mut copy = *self;
+                    let found = copy.merge(cache);
+                    *self = copy;
+                    return found;
+                }
             };
             if let Some(entry) = self.routes.probe(kind, hash, text)? {
                 return Ok(Some(entry));
