@@ -10,7 +10,9 @@ use crate::table::layout::{
 };
 use crate::table::listeners::ListenerEntry;
 use crate::table::model::grpc_scope;
-use crate::table::routes::{Condition, HostRoutes, MatchEntry, PathEntry, RuleEntry, Value};
+use crate::table::routes::{
+    Condition, Conditions, HostRoutes, MatchEntry, PathEntry, RuleEntry, Value,
+};
 use crate::table::segment::{Broken, SegmentView};
 use crate::table::store::view::{Segments, Unreadable};
 
@@ -133,20 +135,18 @@ fn fits(
     if matched.is_plain() {
         return Ok(Fit::Yes);
     }
-    // A copy of its own, so that plain matches are never written to memory.
-    let matched = *matched;
-    conditions_fit(&matched, request, headers, cache)
+    conditions_fit(matched.conditions(), request, headers, cache)
 }
 
 #[inline(never)]
 fn conditions_fit(
-    matched: &MatchEntry<'_>,
+    conditions: Conditions<'_>,
     request: &Request<'_>,
     headers: &impl Headers,
     cache: &Cache,
 ) -> Result<Fit, Broken> {
     let mut fit = Fit::Yes;
-    for condition in matched.conditions() {
+    for condition in conditions {
         let condition = condition?;
         if let Condition::Scheme(Some(status)) = condition
             && !request.tls

@@ -6,7 +6,7 @@
 //!          form bit 2: u32 patterns | u32 lengths
 //!                      patterns x index entry                           [regex]
 //!                      lengths x u32: lengths of text prefixes, longest first
-//!          patterns, objects, rules, paths
+//!          paths, each behind those patterns, objects and rules that are its first
 //! path     varint (length << 2 | kind) | text | match*                  best match first
 //!          kind 3: varint 3 | u32 pattern | u32 size | match*
 //! match    u32 (rule << 2 | conditions << 1 | last) | u16 index | conditions: varint length | condition*
