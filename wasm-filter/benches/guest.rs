@@ -29,12 +29,14 @@ fn main() {
         "| shape | routes | bytes a route | hit min | hit median | hit fuel | miss min | miss median | miss fuel |"
     );
     println!("|-|-|-|-|-|-|-|-|-|");
-    for (shape, name) in [
-        (0, "10,000 hosts"),
-        (1, "one host"),
-        (2, "an Ingress a host"),
+    const SIZES: &[u32] = &[100, 1_000, 10_000, 100_000];
+    for (shape, name, sizes) in [
+        (0, "10,000 hosts", SIZES),
+        (1, "one host", SIZES),
+        (2, "an Ingress a host", SIZES),
+        (3, "5 hosts, every fifth a pattern", &[3_000]),
     ] {
-        for routes in [100, 1_000, 10_000, 100_000] {
+        for &routes in sizes {
             let mut guest = Guest::new(&engine, &module);
             let bytes = guest
                 .setup

@@ -8,13 +8,14 @@
 
 use std::sync::Arc;
 
-use silverback_core::regex::Cache;
+use silverback_core::regex::{Cache, compile};
 use silverback_core::route::select::{Entry, Headers, Request, select};
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::layout::{SEGMENTS, kind};
 use silverback_core::table::model::{
-    Backend, BackendTarget, HostKey, HostPattern, PathMatch, RouteKind, RouteMatch, RouteObject,
-    Rule, Scope, ServiceEndpoints, ServicePort, ServiceSettings,
+    Anchor, Backend, BackendTarget, HeaderMatch, HostKey, HostPattern, PathMatch, QueryMatch,
+    Regex, RouteKind, RouteMatch, RouteObject, Rule, Scope, ServiceEndpoints, ServicePort,
+    ServiceSettings, ValueMatch,
 };
 use silverback_core::table::segment::SegmentView;
 use silverback_core::table::store::view::{Segments, Unreadable};
@@ -28,6 +29,20 @@ pub enum Shape {
     OneHost,
     /// An Ingress with one path for each of `routes` hosts, as KIC users have them.
     Ingresses,
+    /// `routes` over 5 hosts, every fifth a pattern (one in ten of those begins with no literal);
+    /// headers or query parameters on some.
+    Patterns,
+}
+
+impl Shape {
+    fn hosts(self, routes: usize) -> usize {
+        match self {
+            Self::Hosts => routes.min(10_000),
+            Self::OneHost => 1,
+            Self::Ingresses => routes,
+            Self::Patterns => 5,
+        }
+    }
 }
 
 /// A table with requests that hit it.
@@ -41,12 +56,12 @@ pub struct Case {
     pub bytes: u64,
 }
 
-/// No headers.
-pub struct NoHeaders;
+/// One header.
+pub struct OneHeader;
 
-impl Headers for NoHeaders {
-    fn first<T>(&self, _: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
-        judge(None)
+impl Headers for OneHeader {
+    fn first<T>(&self, name: &str, judge: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        judge((name == "x-version").then_some(b"v2"))
     }
 }
 
@@ -70,6 +85,48 @@ pub fn host_name(i: usize) -> String {
 /// The path of a number.
 pub fn path_name(i: usize) -> String {
     format!("/api/v{}/service-{i}", i % 3)
+}
+
+/// The path of a number in the shape with patterns.
+fn pattern_path(i: usize) -> PathMatch {
+    let pattern = match i {
+        _ if i.is_multiple_of(50) => format!("/[^/]+/legacy-{i}/.*"),
+        _ if i.is_multiple_of(5) => format!("{}/[0-9]+", path_name(i)),
+        _ => return PathMatch::Prefix(path_name(i).into()),
+    };
+    PathMatch::Regex(pattern_of(&pattern, Anchor::Start))
+}
+
+fn pattern_of(pattern: &str, anchor: Anchor) -> Arc<Regex> {
+    Arc::new(compile(pattern, anchor, false).expect("a pattern"))
+}
+
+/// A request path that fits the path of a number, in any shape.
+fn request_path(i: usize, shape: Shape) -> String {
+    match i {
+        _ if shape != Shape::Patterns || !i.is_multiple_of(5) => {
+            format!("{}/orders/42", path_name(i))
+        }
+        _ if i.is_multiple_of(50) => format!("/archive/legacy-{i}/orders/42"),
+        _ => format!("{}/42", path_name(i)),
+    }
+}
+
+/// Headers and query parameters of some numbers; the requests have them.
+fn conditions(m: &mut RouteMatch, i: usize) {
+    if i % 4 == 1 {
+        let value = match i % 8 {
+            1 => ValueMatch::OneOf(vec!["v2".into()]),
+            _ => ValueMatch::Regex(pattern_of("v[0-9]+", Anchor::Whole)),
+        };
+        let name = "x-version".into();
+        m.headers.push(HeaderMatch { name, value });
+    }
+    if i % 6 == 3 {
+        let value = ValueMatch::OneOf(vec!["42".into()]);
+        let name = "page".into();
+        m.queries.push(QueryMatch { name, value });
+    }
 }
 
 /// The Service of a number.
@@ -106,10 +163,10 @@ pub fn matches(shape: Shape, host: usize, paths: usize) -> Vec<RouteMatch> {
     });
     (0..paths)
         .map(|path| {
-            let text = if shape == Shape::Ingresses {
-                String::new()
-            } else {
-                path_name(path)
+            let path_match = match shape {
+                Shape::Ingresses => PathMatch::Prefix("".into()),
+                Shape::Patterns => pattern_path(path),
+                Shape::Hosts | Shape::OneHost => PathMatch::Prefix(path_name(path).into()),
             };
             let service = service_port((host + path) % 10_000);
             let index = u16::try_from(path % 65_536).unwrap_or_default();
@@ -117,18 +174,18 @@ pub fn matches(shape: Shape, host: usize, paths: usize) -> Vec<RouteMatch> {
                 backends: vec![Backend::new(1, BackendTarget::Service(service))],
                 ..Rule::new(Arc::clone(&object), index)
             };
-            RouteMatch::new(PathMatch::Prefix(text.into()), 0, Arc::new(rule))
+            let mut m = RouteMatch::new(path_match, 0, Arc::new(rule));
+            if shape == Shape::Patterns {
+                conditions(&mut m, path);
+            }
+            m
         })
         .collect()
 }
 
 /// The table of a shape.
 pub fn table(shape: Shape, routes: usize) -> TableBuilder {
-    let hosts = match shape {
-        Shape::Hosts => routes.min(10_000),
-        Shape::OneHost => 1,
-        Shape::Ingresses => routes,
-    };
+    let hosts = shape.hosts(routes);
     let mut table = TableBuilder::new();
     if shape != Shape::Ingresses {
         let key = silverback_core::table::model::ListenerKey {
@@ -172,11 +229,7 @@ impl Case {
     /// The case of a shape.
     pub fn new(shape: Shape, routes: usize) -> Self {
         let table = table(shape, routes);
-        let hosts = match shape {
-            Shape::Hosts => routes.min(10_000),
-            Shape::OneHost => 1,
-            Shape::Ingresses => routes,
-        };
+        let hosts = shape.hosts(routes);
         let paths = routes / hosts;
         const REQUESTS: usize = 20_000;
         Self {
@@ -193,7 +246,7 @@ impl Case {
                 .map(|n| host_name(scramble(n, hosts)))
                 .collect(),
             paths: (0..REQUESTS)
-                .map(|n| format!("{}/orders/42", path_name(scramble(n * 7 + 3, paths))))
+                .map(|n| request_path(scramble(n * 7 + 3, paths), shape))
                 .collect(),
             ingress: shape == Shape::Ingresses,
             cache: Cache::new(),
@@ -216,11 +269,11 @@ impl Case {
             tls: false,
             host,
             path: self.paths.get(n).map_or(b"/", |path| path.as_bytes()),
-            query: b"",
+            query: b"?page=42",
             method: b"GET",
             sni: b"",
         };
-        let selected = select(self, &request, &NoHeaders, &self.cache).ok()??;
+        let selected = select(self, &request, &OneHeader, &self.cache).ok()??;
         Some(selected.rule.index)
     }
 }

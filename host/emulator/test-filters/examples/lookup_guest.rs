@@ -22,7 +22,8 @@ pub extern "C" fn setup(shape: u32, routes: u32) -> u64 {
     let shape = match shape {
         0 => Shape::Hosts,
         1 => Shape::OneHost,
-        _ => Shape::Ingresses,
+        2 => Shape::Ingresses,
+        _ => Shape::Patterns,
     };
     let case = Case::new(shape, routes as usize);
     let bytes = case.bytes;
