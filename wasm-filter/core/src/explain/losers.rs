@@ -134,6 +134,6 @@ fn unmet(value: &Value<'_>) -> String {
             let values: Vec<_> = values.iter().map(|v| format!("{:?}", lossy(v))).collect();
             format!("is not {}", values.join(" or "))
         }
-        Value::Regex(regex) => format!("does not match {:?}", regex.pattern),
+        Value::Regex(regex) => format!("does not match {:?}", lossy(regex.pattern)),
     }
 }

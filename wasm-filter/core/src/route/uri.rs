@@ -158,7 +158,7 @@ fn fill(template: &Template<'_>, found: &Found<'_>) -> Result<Vec<u8>, NoPath> {
                 if groups.is_none() {
                     let path = core::str::from_utf8(found.path).map_err(|_| NoPath::Request)?;
                     let captures = &found.patterns.captures;
-                    groups = Some(captures.of(regex.pattern, path).ok_or(NoPath::Rule)?);
+                    groups = Some(captures.of(regex.pattern()?, path).ok_or(NoPath::Rule)?);
                 }
                 let group = groups.as_ref().map_or("", |groups| groups.get(number));
                 out.extend_from_slice(group.as_bytes());

@@ -238,7 +238,7 @@ impl<'a> PathEntry<'a> {
             _ => PathKind::Regex,
         };
         let text = if kind == PathKind::Regex {
-            pattern_at(bytes, cursor)?.pattern.as_bytes()
+            pattern_at(bytes, cursor)?.pattern
         } else {
             cursor.take((head >> 2) as usize)?
         };
@@ -248,6 +248,16 @@ impl<'a> PathEntry<'a> {
             text,
             rest: offset(bytes.len() - cursor.rest().len()),
         })
+    }
+
+    /// The pattern of the path at this offset, before anything else of it is read.
+    #[inline]
+    fn pattern_of(bytes: &'a [u8], at: u32) -> Option<RegexEntry<'a>> {
+        let mut cursor = Cursor::at(bytes, at)?;
+        if cursor.varint()? != PathKind::Regex as u32 {
+            return None;
+        }
+        pattern_at(bytes, cursor)
     }
 
     /// What follows the text.

@@ -184,7 +184,7 @@ impl ValueDump {
             }
             Value::Regex(regex) => {
                 let case = if regex.ignore_case { "(?i)" } else { "" };
-                out.regex = Some(format!("{case}{}", regex.pattern));
+                out.regex = Some(format!("{case}{}", lossy(regex.pattern)));
                 out.anywhere = regex.anchor == Anchor::Anywhere;
             }
         }

@@ -115,18 +115,20 @@ impl<'a, 'p> Search<'a, 'p> {
             let of_prefix = prefix.map(|(text, _)| PathRank::of_text(text.len(), PathKind::Prefix));
             let of_text = text.map(|text| PathRank::of_text(text.len(), PathKind::Text));
             let best = [of_prefix, of_text].into_iter().flatten().min();
-            // All patterns that come first, in one go: most fall to their literal.
+            // All patterns that come first, in one go: most fall to their literal. One is before a
+            // prefix of its own size.
+            let least = best.map_or(0, |best| best.size());
             while let Some(entry) = patterns.get(self.patterns) {
                 let entry = IndexEntry::from_bytes(entry).ok_or(Broken)?;
-                let rank = PathRank::sized(entry.size, PathKind::Regex);
-                if best.is_some_and(|best| best < rank) {
+                if entry.size < least {
                     break;
                 }
                 self.patterns += 1;
                 if entry.may_fit(path) {
-                    let entry = PathEntry::at(self.routes.bytes, entry.path)?;
-                    if entry.fits(path, cache)? {
-                        return Ok(Some(entry));
+                    let bytes = self.routes.bytes;
+                    let regex = PathEntry::pattern_of(bytes, entry.path).ok_or(Broken)?;
+                    if regex.is_match(cache, path)? {
+                        return PathEntry::at(bytes, entry.path).map(Some);
                     }
                 }
             }
