@@ -35,7 +35,6 @@ pub struct ListenerEntry<'a> {
     pub scope: u64,
     /// Is TLS terminated here?
     pub tls: bool,
-    count: u32,
     sources: Cursor<'a>,
 }
 
@@ -44,13 +43,13 @@ impl<'a> ListenerEntry<'a> {
     ///
     /// # Errors
     /// [`Broken`].
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Result<Self, Broken> {
         let read = || {
             let mut cursor = Cursor::new(bytes);
             Some(Self {
                 scope: cursor.u64()?,
                 tls: cursor.u8()? == 1,
-                count: cursor.varint()?,
                 sources: cursor,
             })
         };
@@ -60,7 +59,9 @@ impl<'a> ListenerEntry<'a> {
     /// `namespace/gateway/section` of each Gateway listener.
     pub fn sources(&self) -> impl Iterator<Item = Result<&'a str, Broken>> + use<'a> {
         let mut cursor = self.sources;
-        (0..self.count).map(move |_| cursor.text().ok_or(Broken))
+        // Without a number there is one, and it cannot be read.
+        let count = cursor.varint().unwrap_or(1);
+        (0..count).map(move |_| cursor.text().ok_or(Broken))
     }
 
     /// `namespace/name` of each Secret whose certificate is served.
@@ -69,7 +70,7 @@ impl<'a> ListenerEntry<'a> {
     /// [`Broken`].
     pub fn certificates(&self) -> Result<Vec<&'a str>, Broken> {
         let mut cursor = self.sources;
-        for _ in 0..self.count {
+        for _ in 0..cursor.varint().ok_or(Broken)? {
             cursor.text().ok_or(Broken)?;
         }
         let count = cursor.varint().ok_or(Broken)?;
