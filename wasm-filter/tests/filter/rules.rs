@@ -74,6 +74,8 @@ fn a_response_is_changed_where_the_rule_says_so_and_nowhere_else() {
             "three host calls, response and all"
         );
 
+        // The first request reads the endpoints' segment.
+        worker.request(&with("/edits"));
         let edited = worker.request(&with("/edits"));
         assert_eq!(
             edited.response,
