@@ -76,8 +76,11 @@ fn module() -> PathBuf {
         .arg(target.join("standalone"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        // What the outer cargo sets is for the host.
-        if (text.starts_with("CARGO") && text != "CARGO_HOME") || text.starts_with("RUST") {
+        // What the outer cargo sets is for the host. What rustup sets stays: without it rustup would
+        // choose a toolchain anew, and perhaps fetch one.
+        let kept = ["CARGO_HOME", "CARGO_NET_OFFLINE"].contains(&&*text);
+        let flags = text.starts_with("RUSTFLAGS") || text.starts_with("RUSTC");
+        if !kept && (text.starts_with("CARGO") || flags) {
             cargo.env_remove(&name);
         }
     }
