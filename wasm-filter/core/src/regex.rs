@@ -1,6 +1,6 @@
 //! Regular expressions of paths, headers and query parameters.
 //!
-//! The translator compiles each pattern to an anchored sparse DFA ([`compile`]); the table carries
+//! The translator compiles each pattern to an anchored sparse DFA ([`compile()`]); the table carries
 //! its bytes, and a worker checks them once, when it first needs them ([`cache`]). So a request
 //! never waits for a pattern to be compiled, and no pattern can make matching slower than one step
 //! a byte. Captures need a second engine, which runs only after the automaton matched

@@ -147,7 +147,9 @@ fn redirects_and_upgrades_are_answered() {
     };
     scenario("", store, |worker| {
         let json = ("content-type", "application/json; charset=utf-8");
-        let rows: [(&str, u16, &[(&str, &str)], &str); 3] = [
+        /// Path, status, headers and body.
+        type Row<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a str);
+        let rows: [Row<'_>; 3] = [
             (
                 "/redirect/x?y",
                 302,

@@ -12,7 +12,7 @@ pub enum Anchor {
     Anywhere = 2,
 }
 
-/// A pattern and its automaton; made by [`crate::regex::compile`].
+/// A pattern and its automaton; made by [`crate::regex::compile()`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Regex {
     /// The pattern as written, without Kong's `~`.
