@@ -104,10 +104,6 @@ fn follow(
                 let mut out = anstream::stdout().lock();
                 Ok(show::effect(&mut out, &running.config, &effect)?)
             }),
-            Event::Names => running.reload(begun).and_then(|effect| {
-                let mut out = anstream::stdout().lock();
-                Ok(show::effect(&mut out, &running.config, &effect)?)
-            }),
             Event::Filter => replace(watched.filter.as_deref(), |path| {
                 let id = running.replace_filter(path)?;
                 let took = begun.elapsed();

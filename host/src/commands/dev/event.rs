@@ -6,14 +6,12 @@ use std::time::Instant;
 /// Something happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Manifests changed, first at this time.
+    /// Manifests, or the addresses of names, changed, first at this time.
     Manifests(Instant),
     /// silverback.wasm changed.
     Filter,
     /// translator.wasm changed.
     Translator,
-    /// The addresses of names are others.
-    Names,
     /// A request is over; a line about it.
     Request(String),
     /// Somebody wants an end: Ctrl-C, SIGTERM.

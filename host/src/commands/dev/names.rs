@@ -9,7 +9,7 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -120,7 +120,7 @@ fn follow(shared: &Shared, events: &Sender<Event>) {
             told |= look_up(shared, &name);
         }
         // The receiver is gone when everything ends.
-        if told && events.send(Event::Names).is_err() {
+        if told && events.send(Event::Manifests(Instant::now())).is_err() {
             return;
         }
         let state = lock(&shared.state);
@@ -175,7 +175,7 @@ mod tests {
             "no-such-name.invalid".to_owned(),
         ]));
         let event = events.recv_timeout(Duration::from_secs(20));
-        assert!(matches!(event, Ok(Event::Names)), "{event:?}");
+        assert!(matches!(event, Ok(Event::Manifests(_))), "{event:?}");
         let objects = names.objects();
         let [(key, json)] = &objects[..] else {
             panic!("{objects:?}");

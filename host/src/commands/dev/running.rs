@@ -52,6 +52,8 @@ pub(super) struct Running {
     refused: BTreeMap<ObjectKey, Problem>,
     /// What belongs to the table: certificates, plugin sets, names; JSON by id.
     entities: BTreeMap<String, String>,
+    /// They have, since they were last looked at.
+    entities_changed: bool,
     names: Names,
     /// The certificate for hosts of Ingress that have none.
     own: KeyPair,
@@ -155,6 +157,7 @@ impl Running {
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
             entities: BTreeMap::new(),
+            entities_changed: false,
             names,
             own,
             secured: BTreeMap::new(),
@@ -227,9 +230,11 @@ impl Running {
 
         let changed = self.apply(&objects)?;
         self.session.commit()?;
-        let entities = self.entities.clone();
         let published = self.publish()?;
-        self.names.set(self.wanted_names());
+        let entities = std::mem::take(&mut self.entities_changed);
+        if entities {
+            self.names.set(self.wanted_names());
+        }
         let latency = since.elapsed();
         let work = begun.elapsed();
 
@@ -241,7 +246,7 @@ impl Running {
         let mut errors = Vec::new();
         let before = self.ports.clone();
         // A certificate can be for another host without the table.
-        if published.is_some() || before.is_empty() || entities != self.entities {
+        if published.is_some() || before.is_empty() || entities {
             self.show(&mut errors)?;
         }
         // A Secret can change without the table.
@@ -306,6 +311,7 @@ impl Running {
         let changes = self.session.take_changes()?;
         self.findings.extend(changes.problems.clone());
         self.findings.retain(|_, problems| !problems.is_empty());
+        self.entities_changed |= !changes.entities.is_empty();
         self.entities.extend(changes.entities.clone());
         self.entities.retain(|_, json| !json.is_empty());
         match self.node.push(&changes) {

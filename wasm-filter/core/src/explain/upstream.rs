@@ -23,7 +23,6 @@ pub(super) fn describe(
     authority: &str,
     trace: &mut Trace,
 ) -> Result<(), Unreadable> {
-    let mut first = None;
     for spin in 0..SPINS {
         let found = answer(segments, asked, selected, headers, Spin(spin))?;
         // Shares of backends that cannot take it say nothing of those that can.
@@ -38,7 +37,6 @@ pub(super) fn describe(
             write(found, asked, headers, authority, trace);
             return Ok(());
         }
-        first.get_or_insert(found);
         if trace.outcome != Outcome::Route {
             break;
         }

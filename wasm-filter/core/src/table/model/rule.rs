@@ -181,7 +181,8 @@ pub struct PluginRef {
     pub name: Box<str>,
 }
 
-/// The plugins that Kong runs for a rule. Only the set's id is in the table.
+/// The plugins that Kong runs for a rule. The table has the set's id and, for people, the names;
+/// never a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PluginSet {
     /// Sorted, each once.
