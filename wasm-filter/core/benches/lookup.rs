@@ -1,13 +1,14 @@
 //! `cargo bench -p silverback-core --bench lookup`: one lookup, natively, against a `HashMap` of
-//! the same routes.
+//! the same routes. Times are of a batch of 32 requests that were just written; `items/s` are lookups.
 #![allow(missing_docs, reason = "a bench has no readers of its documentation")]
 
 use std::collections::HashMap;
 
+use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 
 mod shapes;
-use shapes::{Case, Shape, host_name, path_name};
+use shapes::{BATCH, Batch, Case, Shape, host_name, path_name};
 
 fn main() {
     for shape in [Shape::Hosts, Shape::OneHost, Shape::Ingresses] {
@@ -44,12 +45,21 @@ fn ingresses_hit(bencher: Bencher<'_, '_>, routes: usize) {
 
 fn run(bencher: Bencher<'_, '_>, shape: Shape, routes: usize, known: bool) {
     let case = Case::new(shape, routes);
-    assert_eq!(case.lookup(1, known).is_some(), known);
     let mut n = 0;
-    bencher.bench_local(|| {
-        n += 1;
-        black_box(case.lookup(black_box(n), known))
-    });
+    bencher
+        .counter(ItemsCount::new(BATCH))
+        .with_inputs(|| requests(&case, &mut n, known))
+        .bench_local_refs(|batch| {
+            let hits = case.lookup(black_box(batch));
+            assert_eq!(hits, if known { BATCH as u32 } else { 0 });
+        });
+}
+
+fn requests(case: &Case, n: &mut usize, known: bool) -> Batch {
+    let mut batch = Batch::new();
+    case.fill(&mut batch, *n, known);
+    *n += BATCH;
+    batch
 }
 
 /// The baseline: exact host in a `HashMap`, then the longest prefix of a sorted list.
@@ -69,23 +79,25 @@ fn baseline_hashmap(bencher: Bencher<'_, '_>, routes: usize) {
             (host_name(host), paths)
         })
         .collect();
-    let requests: Vec<_> = (0..20_000usize)
-        .map(|n| {
-            let host = host_name(n.wrapping_mul(7919) % hosts);
-            let path = format!("{}/orders/42", path_name(n % (routes / hosts)));
-            (host, path)
-        })
-        .collect();
+    let case = Case::new(Shape::Hosts, routes);
     let mut n = 0;
-    bencher.bench_local(|| {
-        n = (n + 1) % requests.len();
-        let (host, path) = &requests[n];
-        let found = map.get(host).and_then(|paths| {
-            paths.iter().find(|(prefix, _)| {
-                path.strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
+    bencher
+        .counter(ItemsCount::new(BATCH))
+        .with_inputs(|| requests(&case, &mut n, true))
+        .bench_local_refs(|batch| {
+            for (host, path) in black_box(batch).requests() {
+                let (host, path) = (text(host), text(path));
+                let found = map.get(host).and_then(|paths| {
+                    paths.iter().find(|(prefix, _)| {
+                        path.strip_prefix(prefix.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    })
+                });
+                black_box(found.map(|(_, rule)| *rule));
+            }
         });
-        black_box(found.map(|(_, rule)| *rule))
-    });
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }

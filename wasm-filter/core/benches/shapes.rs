@@ -17,7 +17,7 @@ use silverback_core::table::model::{
     Regex, RouteKind, RouteMatch, RouteObject, Rule, Scope, ServiceEndpoints, ServicePort,
     ServiceSettings, ValueMatch,
 };
-use silverback_core::table::segment::SegmentView;
+use silverback_core::table::segment::{Segment, SegmentView};
 use silverback_core::table::store::view::{Segments, Unreadable};
 
 /// A shape of table.
@@ -45,15 +45,26 @@ impl Shape {
     }
 }
 
-/// A table with requests that hit it.
+/// A table to look up in.
 pub struct Case {
-    segments: Vec<Vec<u8>>,
-    hosts: Vec<String>,
-    paths: Vec<String>,
-    ingress: bool,
+    segments: Vec<Segment>,
+    shape: Shape,
+    hosts: usize,
+    paths: usize,
     cache: Cache,
     /// Bytes of all segments.
     pub bytes: u64,
+}
+
+/// Requests of a [`Batch`].
+pub const BATCH: usize = 32;
+
+/// Some requests in a few KiB of memory that is written just before they are looked up, as the
+/// bytes of a real request are: a list of all requests would take the table's place in the caches.
+pub struct Batch {
+    text: Vec<u8>,
+    /// End of each host and each path in `text`.
+    ends: Vec<(usize, usize)>,
 }
 
 /// One header.
@@ -67,8 +78,9 @@ impl Headers for OneHeader {
 
 impl Segments for Case {
     fn segment(&self, index: u32) -> Result<SegmentView<'_>, Unreadable> {
-        let bytes = self.segments.get(index as usize).map_or(&[][..], |b| b);
-        SegmentView::new(kind(index), bytes).ok_or(Unreadable::Segment(index))
+        let segment = self.segments.get(index as usize);
+        let segment = segment.ok_or(Unreadable::Segment(index))?;
+        Ok(segment.view())
     }
 }
 
@@ -101,15 +113,44 @@ fn pattern_of(pattern: &str, anchor: Anchor) -> Arc<Regex> {
     Arc::new(compile(pattern, anchor, false).expect("a pattern"))
 }
 
-/// A request path that fits the path of a number, in any shape.
-fn request_path(i: usize, shape: Shape) -> String {
-    match i {
-        _ if shape != Shape::Patterns || !i.is_multiple_of(5) => {
-            format!("{}/orders/42", path_name(i))
+/// Writes a number without `core::fmt`, which takes longer than a lookup.
+fn put_number(out: &mut Vec<u8>, mut number: usize) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
         }
-        _ if i.is_multiple_of(50) => format!("/archive/legacy-{i}/orders/42"),
-        _ => format!("{}/42", path_name(i)),
     }
+    out[start..].reverse();
+}
+
+/// Writes [`host_name`].
+fn put_host(out: &mut Vec<u8>, i: usize) {
+    out.extend_from_slice(b"app-");
+    put_number(out, i);
+    out.extend_from_slice(b".team-");
+    put_number(out, i % 97);
+    out.extend_from_slice(b".apps.example.com");
+}
+
+/// Writes a request path that fits the path of a number, in any shape.
+fn put_path(out: &mut Vec<u8>, i: usize, shape: Shape) {
+    if shape == Shape::Patterns && i.is_multiple_of(50) {
+        out.extend_from_slice(b"/archive/legacy-");
+        put_number(out, i);
+        out.extend_from_slice(b"/orders/42");
+        return;
+    }
+    out.extend_from_slice(b"/api/v");
+    put_number(out, i % 3);
+    out.extend_from_slice(b"/service-");
+    put_number(out, i);
+    out.extend_from_slice(match shape {
+        Shape::Patterns if i.is_multiple_of(5) => b"/42",
+        _ => b"/orders/42",
+    });
 }
 
 /// Headers and query parameters of some numbers; the requests have them.
@@ -230,50 +271,88 @@ impl Case {
     pub fn new(shape: Shape, routes: usize) -> Self {
         let table = table(shape, routes);
         let hosts = shape.hosts(routes);
-        let paths = routes / hosts;
-        const REQUESTS: usize = 20_000;
         Self {
             bytes: table.root().table_bytes(),
             segments: (0..SEGMENTS)
                 .map(|index| {
-                    table
+                    let bytes = table
                         .segment(index)
-                        .map(|segment| segment.bytes.clone())
-                        .unwrap_or_default()
+                        .map_or(&[][..], |segment| &segment.bytes);
+                    Segment::new(kind(index), bytes.into()).expect("a segment")
                 })
                 .collect(),
-            hosts: (0..REQUESTS)
-                .map(|n| host_name(scramble(n, hosts)))
-                .collect(),
-            paths: (0..REQUESTS)
-                .map(|n| request_path(scramble(n * 7 + 3, paths), shape))
-                .collect(),
-            ingress: shape == Shape::Ingresses,
+            shape,
+            hosts,
+            paths: routes / hosts,
             cache: Cache::new(),
         }
     }
 
+    /// Writes the requests from number `n` on.
+    pub fn fill(&self, batch: &mut Batch, n: usize, known: bool) {
+        batch.text.clear();
+        batch.ends.clear();
+        for n in n..n + BATCH {
+            match known {
+                true => put_host(&mut batch.text, scramble(n, self.hosts)),
+                false => batch
+                    .text
+                    .extend_from_slice(b"nobody.team-1.apps.example.com"),
+            }
+            let host = batch.text.len();
+            let path = scramble(n * 7 + 3, self.paths);
+            put_path(&mut batch.text, path, self.shape);
+            batch.ends.push((host, batch.text.len()));
+        }
+    }
+
+    /// Looks up a batch; the number of hits.
+    pub fn lookup(&self, batch: &Batch) -> u32 {
+        let mut start = 0;
+        let mut hits = 0;
+        for (host, path) in &batch.ends {
+            let found = self.lookup_one(&batch.text[start..*host], &batch.text[*host..*path]);
+            hits += u32::from(found.is_some());
+            start = *path;
+        }
+        hits
+    }
+
     /// One lookup; the rule's position, or `None` for a miss.
-    pub fn lookup(&self, n: usize, known: bool) -> Option<u16> {
-        let n = n % self.hosts.len();
-        let host: &[u8] = if known {
-            self.hosts.get(n).map_or(b"", |host| host.as_bytes())
-        } else {
-            b"nobody.team-1.apps.example.com"
-        };
+    fn lookup_one(&self, host: &[u8], path: &[u8]) -> Option<u16> {
+        let ingress = self.shape == Shape::Ingresses;
         let request = Request {
             entry: Entry {
-                ingress: self.ingress,
-                listener: (!self.ingress).then_some(80),
+                ingress,
+                listener: (!ingress).then_some(80),
             },
             tls: false,
             host,
-            path: self.paths.get(n).map_or(b"/", |path| path.as_bytes()),
+            path,
             query: b"?page=42",
             method: b"GET",
             sni: b"",
         };
         let selected = select(self, &request, &OneHeader, &self.cache).ok()??;
         Some(selected.rule.index)
+    }
+}
+
+impl Batch {
+    /// Without requests, and with room for them.
+    pub fn new() -> Self {
+        Self {
+            text: Vec::with_capacity(BATCH * 96),
+            ends: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// All hosts and paths, one after the other.
+    pub fn requests(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |(host, path)| {
+            let from = core::mem::replace(&mut start, *path);
+            (&self.text[from..*host], &self.text[*host..*path])
+        })
     }
 }

@@ -149,7 +149,7 @@ fn outcome(segments: &dyn Segments, selected: &Selected<'_, '_>) -> Result<Trace
     let backends = backends(segments, &selected.rule)?;
     let valid = |b: &&BackendTrace| b.kind.is_some() && b.weight > 0;
     let mut trace = if !backends.iter().any(|b| valid(&b)) {
-        let reply = match selected.rule.kind {
+        let reply = match selected.rule.object()?.kind {
             RouteKind::GrpcRoute => Reply::NoGrpcBackend,
             RouteKind::Ingress | RouteKind::HttpRoute => Reply::NoBackend,
         };
@@ -163,7 +163,7 @@ fn outcome(segments: &dyn Segments, selected: &Selected<'_, '_>) -> Result<Trace
     } else {
         Trace::new(Outcome::Route)
     };
-    trace.route = Some(RouteRef::of(&selected.rule, &selected.matched));
+    trace.route = Some(RouteRef::of(&selected.rule, &selected.matched)?);
     trace.rule = Some(RuleDump::of(segments, &selected.rule.extra()?)?);
     trace.matched = Some(Matched {
         host: host_text(&selected.level),

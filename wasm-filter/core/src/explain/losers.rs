@@ -18,15 +18,17 @@ pub(super) fn losers(
     selected: Option<&Selected<'_, '_>>,
 ) -> Result<Vec<Candidate>, Unreadable> {
     let winner = selected.map(|s| {
-        (
+        let route = RouteRef::of(&s.rule, &s.matched)?;
+        Ok::<_, Unreadable>((
             s.level.scope,
             s.level.kind,
             s.level.host.len(),
             s.path.kind,
             s.path.text,
-            RouteRef::of(&s.rule, &s.matched),
-        )
+            route,
+        ))
     });
+    let winner = winner.transpose()?;
     let mut found: Vec<(u8, Candidate)> = Vec::new();
     levels(segments, request, |level, routes| {
         let mut paths = routes.paths().collect::<Result<Vec<_>, _>>()?;
@@ -38,7 +40,7 @@ pub(super) fn losers(
                     return Ok(true);
                 }
                 let matched = matched?;
-                let route = RouteRef::of(&matched.rule()?, &matched);
+                let route = RouteRef::of(&matched.rule()?, &matched)?;
                 let place = (
                     level.scope,
                     level.kind,

@@ -307,13 +307,14 @@ impl Trace {
 }
 
 impl RouteRef {
-    pub(crate) fn of(rule: &RuleEntry<'_>, matched: &MatchEntry<'_>) -> Self {
-        Self {
-            kind: rule.kind.as_str().to_owned(),
-            namespace: lossy(rule.namespace),
-            name: lossy(rule.name),
+    pub(crate) fn of(rule: &RuleEntry<'_>, matched: &MatchEntry<'_>) -> Result<Self, Broken> {
+        let object = rule.object()?;
+        Ok(Self {
+            kind: object.kind.as_str().to_owned(),
+            namespace: lossy(object.namespace),
+            name: lossy(object.name),
             rule: rule.index,
             index: matched.index,
-        }
+        })
     }
 }

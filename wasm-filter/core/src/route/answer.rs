@@ -16,7 +16,9 @@ use crate::contract::plan::{MAX_MIRRORS, Mirror, OwnedPlan, Plan, Protocol, Retr
 use crate::contract::request::RequestInfo;
 use crate::table::endpoints::{Endpoints, Settings};
 use crate::table::model::RouteKind;
-use crate::table::routes::{Change, Changes, CorsEntry, Extra, PathEntryEdit, RedirectEntry};
+use crate::table::routes::{
+    Change, Changes, CorsEntry, Extra, ObjectEntry, PathEntryEdit, RedirectEntry,
+};
 use crate::table::segment::Broken;
 use crate::table::store::view::{Segments, Unreadable};
 
@@ -83,6 +85,7 @@ pub enum Description {
 
 /// Where a request goes, and what is changed on the way.
 struct Chosen<'t> {
+    object: ObjectEntry<'t>,
     extra: Extra<'t>,
     endpoints: Endpoints<'t>,
     settings: Settings<'t>,
@@ -205,7 +208,8 @@ fn try_decide(
     if let Some(reply) = answered(&extra.changes, asked, selected, headers, scratch)? {
         return Ok(Err(reply));
     }
-    let no_backend = match rule.kind {
+    let object = rule.object()?;
+    let no_backend = match object.kind {
         RouteKind::GrpcRoute => Reply::NoGrpcBackend,
         RouteKind::Ingress | RouteKind::HttpRoute => Reply::NoBackend,
     };
@@ -222,6 +226,7 @@ fn try_decide(
         return Ok(Err(Reply::NoEndpoints));
     };
     let mut chosen = Chosen {
+        object,
         extra,
         endpoints,
         settings: endpoints.settings()?,
@@ -233,7 +238,7 @@ fn try_decide(
     };
     let changes = [extra.changes, backend.changes];
     for change in changes.iter().flat_map(Changes::iter) {
-        chosen.change(segments, &change?, rule.kind, spin)?;
+        chosen.change(segments, &change?, spin)?;
     }
     if let Err(reply) = chosen.write(epoch, asked, selected, spin, scratch)? {
         return Ok(Err(reply));
@@ -393,7 +398,6 @@ impl<'t> Chosen<'t> {
         &mut self,
         segments: &'t dyn Segments,
         change: &Change<'t>,
-        kind: RouteKind,
         spin: Spin,
     ) -> Result<(), Unreadable> {
         match change {
@@ -409,7 +413,7 @@ impl<'t> Chosen<'t> {
                     && let Some((_, endpoints)) = balance::service(segments, mirror.service)?
                     && !endpoints.is_empty()
                 {
-                    let protocol = forward::protocol(&endpoints.settings()?, kind);
+                    let protocol = forward::protocol(&endpoints.settings()?, self.object.kind);
                     let mut list = Vec::new();
                     balance::order(&endpoints, spin, MIRROR_TRIES, &mut list);
                     self.mirrors.push((protocol, list));
@@ -458,7 +462,7 @@ impl<'t> Chosen<'t> {
             }
             Err(error) => return no_path(error).map(Err),
         };
-        let protocol = forward::protocol(settings, selected.rule.kind);
+        let protocol = forward::protocol(settings, self.object.kind);
         let sources = HostSources {
             rewrite: self.host,
             edit: self.edits.host,
@@ -477,6 +481,7 @@ impl<'t> Chosen<'t> {
         });
         names::write(
             selected,
+            &self.object,
             self.key,
             &mut scratch.route_name,
             &mut scratch.service_name,
@@ -512,7 +517,11 @@ impl<'t> Chosen<'t> {
             route_name: &scratch.route_name,
             service_name: &scratch.service_name,
             tags: extra.tags,
-            ..Plan::to(epoch, selected.rule.id(), &scratch.endpoints)
+            ..Plan::to(
+                epoch,
+                self.object.rule_id(selected.rule.index),
+                &scratch.endpoints,
+            )
         };
         Ok(plan.encode(&mut scratch.plan).map_err(|_| Reply::NoPlan))
     }

@@ -5,6 +5,7 @@ use super::select::Selected;
 use crate::table::endpoints;
 use crate::table::layout::{HostKind, INGRESS_DEFAULT};
 use crate::table::model::RouteKind;
+use crate::table::routes::ObjectEntry;
 use crate::table::store::view::Unreadable;
 
 /// Writes the names; `service_key` is the key of the backend's Service port.
@@ -13,13 +14,14 @@ use crate::table::store::view::Unreadable;
 /// [`Unreadable`].
 pub fn write(
     selected: &Selected<'_, '_>,
+    object: &ObjectEntry<'_>,
     service_key: &[u8],
     route: &mut Vec<u8>,
     service: &mut Vec<u8>,
 ) -> Result<(), Unreadable> {
     route.clear();
     service.clear();
-    let rule = &selected.rule;
+    let (rule, index) = (object, selected.rule.index);
     let (namespace, name, port) = endpoints::names(service_key)?;
     match rule.kind {
         RouteKind::Ingress if selected.level.scope == INGRESS_DEFAULT => {
@@ -47,9 +49,9 @@ pub fn write(
             };
             let object = [kind, rule.namespace, rule.name];
             join(service, &object);
-            push_number(service, rule.index);
+            push_number(service, index);
             join(route, &object);
-            push_number(route, rule.index);
+            push_number(route, index);
             route.push(b'.');
             push_number(route, selected.matched.index);
         }

@@ -6,7 +6,7 @@
 //!          form bit 2: u32 patterns | u32 lengths
 //!                      patterns x index entry                           [regex]
 //!                      lengths x u32: lengths of text prefixes, longest first
-//!          paths, each behind those patterns, objects and rules that are its first
+//!          paths, each behind those patterns and rules that are its first; objects
 //! path     varint (length << 2 | kind) | text | match*                  best match first
 //!          kind 3: varint 3 | u32 pattern | u32 size | match*
 //! match    u32 (rule << 2 | conditions << 1 | last) | u16 index | conditions: varint length | condition*
@@ -35,7 +35,7 @@ pub use filters::{
 };
 pub use regex::RegexEntry;
 use regex::{INDEX_ENTRY, IndexEntry};
-pub use rule::{BackendEntry, Extra, RetryEntry, RuleEntry};
+pub use rule::{BackendEntry, Extra, ObjectEntry, RetryEntry, RuleEntry};
 pub use search::Search;
 
 use super::bytes::{Cursor, offset, same, u32_at};

@@ -3,15 +3,17 @@
 //! ```text
 //! header   u32 magic "SBSG" | u8 format | u8 kind | u16 flags | u32 count | u32 slots
 //! slots    slots x u32: offset of a block                                  [slots]
-//! block    u64 hash | u32 key length | u32 payload length | key | payload
+//! block    u64 hash | u32 key length | u32 payload length | payload | key
 //! ```
 //!
 //! The container knows nothing of hosts or Services: a block is a key with its hash and a payload.
-//! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes.
+//! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes. The payload begins
+//! where the head ends: a processor fetches it while the key is still being compared.
 
 use super::bytes::{Cursor, offset, u32_at};
 use super::slots::{self, Slots};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// First bytes of a segment: "SBSG".
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SBSG");
@@ -77,8 +79,8 @@ pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
         out.extend_from_slice(&hash.to_le_bytes());
         out.extend_from_slice(&offset(key.len()).to_le_bytes());
         out.extend_from_slice(&offset(block.payload.len()).to_le_bytes());
-        out.extend_from_slice(key);
         out.extend_from_slice(&block.payload);
+        out.extend_from_slice(key);
         slots::put(&mut out, HEADER, slots, *hash, start);
     }
     out
@@ -92,6 +94,15 @@ pub type KeyAndPayload<'a> = (&'a [u8], &'a [u8]);
 pub struct SegmentView<'a> {
     bytes: &'a [u8],
     slots: Slots<'a>,
+    flags: u16,
+}
+
+/// The bytes of a segment whose header was checked, once.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    bytes: Rc<[u8]>,
+    slots: u32,
+    flags: u16,
 }
 
 /// Hash, key and payload of the block at the start of a cursor.
@@ -100,29 +111,61 @@ fn block<'a>(cursor: &mut Cursor<'a>) -> Option<(u64, &'a [u8], &'a [u8])> {
     let head = cursor.array::<BLOCK_HEAD>()?;
     let (hash, lengths) = head.split_first_chunk()?;
     let (key, payload) = lengths.split_first_chunk()?;
-    let key = cursor.take(u32::from_le_bytes(*key) as usize)?;
     let payload = cursor.take(u32_at(payload, 0)? as usize)?;
+    let key = cursor.take(u32::from_le_bytes(*key) as usize)?;
     Some((u64::from_le_bytes(*hash), key, payload))
 }
 
+// === impl Segment ===
+
+impl Segment {
+    /// Reads the header. `None`: not a segment of this kind and format.
+    #[must_use]
+    pub fn new(kind: SegmentKind, bytes: Rc<[u8]>) -> Option<Self> {
+        let view = SegmentView::new(kind, &bytes)?;
+        let (slots, flags) = (offset(view.slots.len()), view.flags);
+        Some(Self {
+            bytes,
+            slots,
+            flags,
+        })
+    }
+
+    /// Its blocks.
+    #[inline]
+    #[must_use]
+    pub fn view(&self) -> SegmentView<'_> {
+        let rest = self.bytes.get(HEADER..).unwrap_or_default();
+        let slots = rest.as_chunks().0.get(..self.slots as usize);
+        SegmentView {
+            bytes: &self.bytes,
+            slots: Slots::new(slots.unwrap_or_default()),
+            flags: self.flags,
+        }
+    }
+}
+
+// === impl SegmentView ===
+
 impl<'a> SegmentView<'a> {
     /// Reads the header. `None`: not a segment of this kind and format.
-    #[inline]
     #[must_use]
     pub fn new(kind: SegmentKind, bytes: &'a [u8]) -> Option<Self> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
             return bytes.is_empty().then_some(Self {
                 bytes,
                 slots: Slots::new(&[]),
+                flags: 0,
             });
         };
-        // Read with every access, so in one word: magic, format, kind and flags.
+        // In one word: magic, format, kind and flags.
         let first = u64::from_le_bytes(*header.first_chunk()?);
         let expected = u64::from(MAGIC) | (u64::from(FORMAT) << 32) | ((kind as u64) << 40);
         let slots = u32_at(header, 12)? as usize;
         Some(Self {
             bytes,
             slots: Slots::new(rest.as_chunks().0.get(..slots)?),
+            flags: (first >> 48) as u16,
         })
         .filter(|_| first << 16 == expected << 16 && slots.is_power_of_two())
     }
@@ -143,7 +186,7 @@ impl<'a> SegmentView<'a> {
     #[inline]
     #[must_use]
     pub fn flags(&self) -> u16 {
-        u32_at(self.bytes, 4).map_or(0, |word| (word >> 16) as u16)
+        self.flags
     }
 
     /// The payload of the block with this hash and key; `Ok(None)` if there is none.

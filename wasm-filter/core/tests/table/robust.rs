@@ -57,7 +57,9 @@ fn matches(path: &PathEntry<'_>, cache: &Cache) -> Result<(), Broken> {
         for change in rule.extra()?.changes.iter() {
             change?;
         }
-        let _ = rule.id();
+        if let Ok(object) = rule.object() {
+            let _ = object.rule_id(rule.index);
+        }
     }
     Ok(())
 }

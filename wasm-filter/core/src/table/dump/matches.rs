@@ -118,7 +118,7 @@ pub(super) fn dump(
         snis: Vec::new(),
         scheme: None,
         http_status: None,
-        route: RouteRef::of(&rule, matched),
+        route: RouteRef::of(&rule, matched)?,
         rule: RuleDump::of(table, &rule.extra()?)?,
         backends: backends(table, &rule)?.into_iter().map(backend).collect(),
     };

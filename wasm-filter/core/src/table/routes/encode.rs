@@ -10,7 +10,7 @@ use super::{
     regex, rule,
 };
 use crate::route::rank::{PathRank, Rank};
-use crate::table::bytes::{offset, put_prefixed, put_varint};
+use crate::table::bytes::{offset, patch_u32, put_prefixed, put_varint};
 use crate::table::hash::Fast;
 use crate::table::model::{PathMatch, Regex, RouteMatch, RouteObject, Rule, ValueMatch};
 use crate::table::slots;
@@ -88,6 +88,7 @@ pub fn encode(mut matches: Vec<RouteMatch>) -> Box<[u8]> {
             put_match(&mut out, m, left == 0, &shared);
         }
     }
+    shared.put_objects(&mut out);
     out.into_boxed_slice()
 }
 
@@ -151,7 +152,8 @@ fn text_lengths<'m>(paths: impl Iterator<Item = &'m PathMatch>) -> BTreeSet<usiz
 /// in their backends. Sorted maps: the bytes must not depend on where a rule lies in memory.
 #[derive(Default)]
 struct Shared<'m> {
-    objects: BTreeMap<&'m RouteObject, u32>,
+    /// Objects with the offsets of their rules.
+    objects: BTreeMap<&'m RouteObject, Vec<u32>>,
     rules: BTreeMap<&'m Rule, u32>,
     patterns: BTreeMap<&'m Regex, u32>,
 }
@@ -183,16 +185,21 @@ impl<'m> Shared<'m> {
         if self.rules.contains_key(&**rule) {
             return;
         }
-        let object: &RouteObject = &rule.object;
-        let object_at = *self.objects.entry(object).or_insert_with(|| {
+        let at = offset(out.len());
+        self.objects.entry(&rule.object).or_default().push(at);
+        self.rules.insert(rule, at);
+        rule::put(out, rule);
+    }
+
+    /// Writes the objects, behind all that a lookup reads, and tells the rules where they are.
+    fn put_objects(&self, out: &mut Vec<u8>) {
+        for (object, rules) in &self.objects {
             let at = offset(out.len());
-            out.push(object.kind as u8);
-            put_prefixed(out, object.namespace.as_bytes());
-            put_prefixed(out, object.name.as_bytes());
-            at
-        });
-        self.rules.insert(rule, offset(out.len()));
-        rule::put(out, rule, object_at);
+            rule::put_object(out, object);
+            for rule in rules {
+                patch_u32(out, *rule as usize, at);
+            }
+        }
     }
 
     fn put_path(&self, out: &mut Vec<u8>, path: &PathMatch, rank: PathRank) {

@@ -12,7 +12,7 @@
 use super::filters::{self, Changes};
 use crate::table::bytes::{Cursor, offset, put_prefixed, put_varint};
 use crate::table::hash::Fast;
-use crate::table::model::{BackendTarget, Forwarding, RouteKind, Rule, Timeouts};
+use crate::table::model::{BackendTarget, Forwarding, RouteKind, RouteObject, Rule, Timeouts};
 use crate::table::segment::Broken;
 
 mod tag {
@@ -33,16 +33,23 @@ const NONE: u32 = u32::MAX;
 /// One rule.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleEntry<'a> {
-    /// Kind of its object.
-    pub kind: RouteKind,
-    /// Namespace of its object, ASCII.
-    pub namespace: &'a [u8],
-    /// Name of its object, ASCII.
-    pub name: &'a [u8],
     /// Position in its object.
     pub index: u16,
+    bytes: &'a [u8],
+    object: u32,
     count: u32,
     backends: Cursor<'a>,
+}
+
+/// The object that a rule belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectEntry<'a> {
+    /// Its kind.
+    pub kind: RouteKind,
+    /// Its namespace, ASCII.
+    pub namespace: &'a [u8],
+    /// Its name, ASCII.
+    pub name: &'a [u8],
 }
 
 /// One backend.
@@ -87,9 +94,16 @@ pub struct RetryEntry<'a> {
     codes: &'a [[u8; 2]],
 }
 
-/// Writes a rule whose object is at `object`.
-pub(super) fn put(out: &mut Vec<u8>, rule: &Rule, object: u32) {
-    out.extend_from_slice(&object.to_le_bytes());
+/// Writes an object.
+pub(super) fn put_object(out: &mut Vec<u8>, object: &RouteObject) {
+    out.push(object.kind as u8);
+    put_prefixed(out, object.namespace.as_bytes());
+    put_prefixed(out, object.name.as_bytes());
+}
+
+/// Writes a rule, but for the offset of its object, which comes first.
+pub(super) fn put(out: &mut Vec<u8>, rule: &Rule) {
+    out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&rule.index.to_le_bytes());
     put_varint(out, offset(rule.backends.len()));
     for backend in &rule.backends {
@@ -176,22 +190,22 @@ impl<'a> RuleEntry<'a> {
         let mut cursor = Cursor::at(bytes, at)?;
         let fixed = cursor.array::<6>()?;
         let (object, index) = fixed.split_first_chunk()?;
-        let mut object = Cursor::at(bytes, u32::from_le_bytes(*object))?;
         Some(Self {
-            kind: RouteKind::from_byte(object.u8()?)?,
-            namespace: object.prefixed()?,
-            name: object.prefixed()?,
             index: u16::from_le_bytes(*index.first_chunk()?),
+            bytes,
+            object: u32::from_le_bytes(*object),
             count: cursor.varint()?,
             backends: cursor,
         })
     }
 
-    /// The rule's stable id: a hash of its object's kind and names and its position.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        let seed = Fast::of(self.kind as u64, self.namespace);
-        Fast::of(seed ^ u64::from(self.index), self.name)
+    /// Its object. Not read with the rule: it lies elsewhere, and a lookup does not ask for it.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    #[inline]
+    pub fn object(&self) -> Result<ObjectEntry<'a>, Broken> {
+        ObjectEntry::at(self.bytes, self.object).ok_or(Broken)
     }
 
     /// The weighted backends.
@@ -215,6 +229,27 @@ impl<'a> RuleEntry<'a> {
             return Ok(Extra::default());
         }
         Extra::read(bytes).ok_or(Broken)
+    }
+}
+
+// === impl ObjectEntry ===
+
+impl<'a> ObjectEntry<'a> {
+    #[inline]
+    fn at(bytes: &'a [u8], at: u32) -> Option<Self> {
+        let mut cursor = Cursor::at(bytes, at)?;
+        Some(Self {
+            kind: RouteKind::from_byte(cursor.u8()?)?,
+            namespace: cursor.prefixed()?,
+            name: cursor.prefixed()?,
+        })
+    }
+
+    /// The stable id of its rule at this position: a hash of kind, names and position.
+    #[must_use]
+    pub fn rule_id(&self, index: u16) -> u64 {
+        let seed = Fast::of(self.kind as u64, self.namespace);
+        Fast::of(seed ^ u64::from(index), self.name)
     }
 }
 

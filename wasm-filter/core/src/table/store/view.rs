@@ -15,7 +15,7 @@ use super::physical::PhysicalRoot;
 use super::{EPOCH_KEY, SENTINEL, SENTINEL_KEY, SharedData, get_stable, page_key, root_key};
 use crate::table::layout::{SEGMENTS, kind};
 use crate::table::root::SegmentId;
-use crate::table::segment::{Broken, SegmentView};
+use crate::table::segment::{Broken, Segment, SegmentView};
 
 /// How often a request pins afresh before it falls back.
 pub const ATTEMPTS: usize = 3;
@@ -57,7 +57,7 @@ impl From<Broken> for Unreadable {
 pub struct View {
     record: EpochRecord,
     physical: PhysicalRoot,
-    segments: Vec<OnceCell<Rc<[u8]>>>,
+    segments: Vec<OnceCell<Segment>>,
 }
 
 /// How often reading went wrong, for metrics; counts since the worker's start.
@@ -105,7 +105,7 @@ impl View {
         self.record.epoch
     }
 
-    fn load(&self, store: &impl SharedData, index: u32) -> Result<Rc<[u8]>, Unreadable> {
+    fn load(&self, store: &impl SharedData, index: u32) -> Result<Segment, Unreadable> {
         let failed = Unreadable::Segment(index);
         let id = self.physical.root.get(index);
         let mut bytes = Vec::with_capacity(id.len as usize);
@@ -122,7 +122,7 @@ impl View {
         if SegmentId::of(&bytes) != id {
             return Err(failed);
         }
-        Ok(bytes.into())
+        Segment::new(kind(index), bytes.into()).ok_or(failed)
     }
 }
 
@@ -133,15 +133,15 @@ impl<S: SharedData> Segments for Loading<'_, S> {
             .segments
             .get(index as usize)
             .ok_or(Unreadable::Segment(index))?;
-        let bytes = match cell.get() {
-            Some(bytes) => bytes,
+        let segment = match cell.get() {
+            Some(segment) => segment,
             None => {
-                let bytes = self.view.load(self.store, index)?;
+                let segment = self.view.load(self.store, index)?;
                 self.loads.set(self.loads.get() + 1);
-                cell.get_or_init(|| bytes)
+                cell.get_or_init(|| segment)
             }
         };
-        SegmentView::new(kind(index), bytes).ok_or(Unreadable::Segment(index))
+        Ok(segment.view())
     }
 }
 
@@ -149,13 +149,14 @@ impl Segments for Loaded<'_> {
     fn segment(&self, index: u32) -> Result<SegmentView<'_>, Unreadable> {
         let failed = Unreadable::Segment(index);
         let cell = self.view.segments.get(index as usize).ok_or(failed)?;
-        let bytes = match cell.get() {
-            Some(bytes) => bytes,
+        match cell.get() {
+            Some(segment) => Ok(segment.view()),
             // Nothing has to be loaded for a segment without bytes.
-            None if self.view.physical.root.get(index).len == 0 => &[][..],
-            None => return Err(failed),
-        };
-        SegmentView::new(kind(index), bytes).ok_or(failed)
+            None if self.view.physical.root.get(index).len == 0 => {
+                SegmentView::new(kind(index), &[]).ok_or(failed)
+            }
+            None => Err(failed),
+        }
     }
 }
 
@@ -221,7 +222,7 @@ impl Views {
     }
 
     /// The segments of the current view that the new root has too.
-    fn take_over(&self, physical: &PhysicalRoot) -> Vec<OnceCell<Rc<[u8]>>> {
+    fn take_over(&self, physical: &PhysicalRoot) -> Vec<OnceCell<Segment>> {
         (0..SEGMENTS)
             .map(|index| {
                 let known = self.current.as_ref().and_then(|view| {
