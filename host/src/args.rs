@@ -6,9 +6,11 @@ use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEn
 
 mod about;
 mod diff;
+mod push;
 
 pub use about::{CompletionsArgs, ProblemsArgs};
 pub use diff::DiffArgs;
+pub use push::{AdminArgs, PushArgs};
 
 /// Kong ingress whose routing logic is WebAssembly.
 ///
@@ -63,6 +65,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show what new manifests change in the routing table.
     Diff(DiffArgs),
+    /// Put the manifests' routing table into effect on Kong nodes.
+    Push(PushArgs),
     /// Say what the code of a problem means and what to do about it.
     Problems(ProblemsArgs),
     /// Write completions for a shell.
@@ -349,8 +353,18 @@ pub enum TableOutput {
 // === impl ClassArgs ===
 
 impl ClassArgs {
-    /// The options of the translator that say the same (`translate::Options` in the core).
+    /// The options of the translator that say the same (`translate::Options` in the core), for
+    /// commands that serve their user's own machine, where pods may well be on 127.0.0.1.
     pub fn options(&self) -> String {
+        self.options_with(true)
+    }
+
+    /// The same for a cluster, where such an address would be the data plane itself.
+    pub fn cluster_options(&self) -> String {
+        self.options_with(false)
+    }
+
+    fn options_with(&self, local: bool) -> String {
         let mut options = serde_json::Map::new();
         if let Some(class) = &self.ingress_class {
             options.insert("ingressClass".to_owned(), class.as_str().into());
@@ -359,8 +373,7 @@ impl ClassArgs {
             options.insert("controllerName".to_owned(), name.as_str().into());
         }
         options.insert("acceptAllClasses".to_owned(), options.is_empty().into());
-        // These commands serve their user's own machine, where pods may well be on 127.0.0.1.
-        options.insert("allowLocalAddresses".to_owned(), true.into());
+        options.insert("allowLocalAddresses".to_owned(), local.into());
         serde_json::Value::Object(options).to_string()
     }
 }

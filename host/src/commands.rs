@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod failure;
 mod problems;
+mod push;
 mod request;
 mod translate;
 mod validate;
@@ -40,6 +41,7 @@ pub fn run(args: Args) -> ExitCode {
         Command::Translate(translate) => translate::run(&translate, args.verbose),
         Command::Validate(validate) => validate::run(&validate, args.verbose),
         Command::Diff(diff) => diff::run(&diff, args.verbose),
+        Command::Push(push) => push::run(&push, args.verbose),
         Command::Problems(problems) => problems::run(&problems),
         Command::Completions(completions) => completions::run(&completions),
     };

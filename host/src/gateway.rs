@@ -31,6 +31,7 @@ mod limits;
 mod listener;
 mod mirror;
 mod misdirected;
+mod node_api;
 mod outgoing;
 mod plan_exec;
 mod pool;
@@ -66,6 +67,7 @@ pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use host_pattern::HostPattern;
 pub use limits::{Http2Limits, Limits};
 pub use listener::{ListenError, ListenErrors, ListenerSpec, Listening};
+pub use node_api::NodeApi;
 pub use stats::Stats;
 pub use upstream_tls::{ClientIdentity, UpstreamName, UpstreamTlsErrors, UpstreamTlsPolicy};
 

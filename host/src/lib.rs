@@ -17,6 +17,7 @@ pub mod dump;
 #[cfg(feature = "dev")]
 pub mod gateway;
 pub mod manifests;
+pub mod nodes;
 pub mod object;
 pub mod offline;
 pub mod problem;

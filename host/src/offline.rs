@@ -12,6 +12,7 @@ use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 
+use silverback_core::table::build::TableBuilder;
 use silverback_core::translate::{Applied, Options, Translator};
 
 /// A table made of manifests.
@@ -92,6 +93,11 @@ impl Offline {
     /// The table as JSON.
     pub fn dump(&self) -> Result<String, OfflineError> {
         self.translator.dump_json().map_err(OfflineError::Core)
+    }
+
+    /// The table.
+    pub fn table(&self) -> &TableBuilder {
+        self.translator.table()
     }
 
     /// The worst that is wrong.

@@ -1,0 +1,7 @@
+//! The fleet against nodes as they are: the protocol over real connections.
+#![cfg(feature = "dev")]
+
+mod failures;
+mod fleet;
+mod security;
+mod support;
