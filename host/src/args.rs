@@ -40,6 +40,7 @@ pub struct Args {
     #[arg(
         long,
         global = true,
+        display_order = 900,
         value_name = "WHEN",
         default_value = "auto",
         env = "SILVERBACK_COLOR"
@@ -47,7 +48,14 @@ pub struct Args {
     pub color: ColorChoice,
 
     /// Say more: objects that are skipped, then the log. Twice for debugging.
-    #[arg(short, long, global = true, action = ArgAction::Count, env = "SILVERBACK_VERBOSE")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 901,
+        action = ArgAction::Count,
+        env = "SILVERBACK_VERBOSE"
+    )]
     pub verbose: u8,
 }
 

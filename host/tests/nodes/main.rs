@@ -3,5 +3,6 @@
 
 mod failures;
 mod fleet;
+mod push;
 mod security;
 mod support;
