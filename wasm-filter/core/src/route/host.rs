@@ -137,6 +137,7 @@ mod tests {
             ("NUL", "a\0", None),
             ("open bracket", "[::1", None),
             ("text after the bracket", "[::1]x", None),
+            ("text after the bracket's colon", "[::1]:x", None),
         ] {
             let host = HostName::parse(authority.as_bytes());
             assert_eq!(host.as_ref().map(HostName::as_str), expected, "{name}");

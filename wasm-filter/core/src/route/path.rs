@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn queries_that_could_split_a_request_line_are_none() {
+        for (query, expected) in [
+            ("", true),
+            ("?a=b&c=%20#", true),
+            ("?\u{e9}", true),
+            ("?a b", false),
+            ("?a\u{1f}", false),
+            ("?a\r\nx: y", false),
+            ("?a\u{7f}", false),
+            ("?\0", false),
+        ] {
+            assert_eq!(is_query(query.as_bytes()), expected, "{query:?}");
+        }
+    }
+
+    #[test]
     fn what_is_put_together_has_no_dot_segments() {
         for (path, expected) in [
             ("/a/b", Some("/a/b")),

@@ -1,17 +1,16 @@
 //! The table's answers against an oracle that shares no code with it.
+//!
+//! `SILVERBACK_SEED` is the first seed, `SILVERBACK_STEPS` how many models there are.
 
 use crate::support::built::Built;
 use crate::support::oracle::{Model, Verdict, agrees, judge};
 use crate::support::random::Gen;
 
-const MODELS: usize = 1_500;
+const MODELS: u64 = 1_500;
 const REQUESTS: usize = 60;
 
-fn seed() -> u64 {
-    match std::env::var("SILVERBACK_SEED") {
-        Ok(seed) => seed.parse().expect("SILVERBACK_SEED is a number"),
-        Err(_) => 0x51_1be4_bac4,
-    }
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
 /// The first request of a model that is answered otherwise than the oracle says.
@@ -76,9 +75,10 @@ fn shrunk(mut model: Model, requests: &Gen) -> (Model, String) {
 
 #[test]
 fn every_request_is_answered_as_the_specification_says() {
-    let seed = seed();
+    let seed = number("SILVERBACK_SEED", 0x51_1be4_bac4);
+    let models = number("SILVERBACK_STEPS", MODELS);
     let mut seen = [0; 4];
-    for number in 0..MODELS as u64 {
+    for number in 0..models {
         let mut random = Gen(seed.wrapping_add(number));
         let model = random.model();
         let requests = random.clone();
@@ -89,5 +89,5 @@ fn every_request_is_answered_as_the_specification_says() {
     }
     let [bad, missed, found, all] = seen;
     println!("seed {seed}: {all} requests, {found} matched, {missed} not found, {bad} refused");
-    assert!(all >= 20_000 && found > all / 4 && missed > all / 20 && bad > all / 50);
+    assert!(found > all / 4 && missed > all / 20 && bad > all / 50);
 }

@@ -229,3 +229,40 @@ fn ingresses_are_served_where_the_port_says_so_and_default_backends_last() {
         assert_eq!(table.which(&ask), expected, "{name}");
     }
 }
+
+#[test]
+fn a_route_is_found_in_a_table_of_its_own() {
+    let default = matching(RouteKind::Ingress, "r", "/");
+    let grpc = |at: &str| {
+        let scope = Scope::Grpc {
+            port: 80,
+            hostname: crate::sketch::host(""),
+        };
+        let m = matching(RouteKind::GrpcRoute, "r", "/");
+        Sketch::default().listener("").add(scope, at, m)
+    };
+    let route = |listener: &str, at: &str| {
+        let table = Sketch::default().listener(listener);
+        table.route("r", listener, at, "/")
+    };
+    let ingress = |at: &str| Sketch::default().ingress("r", at, "/");
+    for (name, table) in [
+        ("an Ingress of a host", ingress("a.test")),
+        ("an Ingress of a wildcard", ingress("*.test")),
+        ("an Ingress without host", ingress("")),
+        (
+            "a default backend",
+            Sketch::default().add(Scope::IngressDefault, "", default),
+        ),
+        ("an HTTPRoute of a host", route("", "a.test")),
+        ("an HTTPRoute of a wildcard", route("", "*.test")),
+        ("an HTTPRoute without host", route("", "")),
+        ("at a listener of a host", route("a.test", "a.test")),
+        ("at a listener of a wildcard", route("*.test", "a.test")),
+        ("a GRPCRoute of a host", grpc("a.test")),
+        ("a GRPCRoute of a wildcard", grpc("*.test")),
+        ("a GRPCRoute without host", grpc("")),
+    ] {
+        assert_eq!(table.which(&get("a.test", "/")), "r", "{name}");
+    }
+}

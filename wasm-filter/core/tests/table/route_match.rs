@@ -5,11 +5,15 @@ use std::sync::Arc;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::route::answer::{Scratch, answer};
 use silverback_core::route::balance::Spin;
+use silverback_core::route::rank::Rank;
 use silverback_core::route::select::Entry;
-use silverback_core::table::model::{RouteKind, RouteMatch, Scope};
+use silverback_core::table::model::{
+    Anchor, PathMatch, QueryMatch, RouteKind, RouteMatch, Scope, ValueMatch,
+};
 
 use crate::sketch::{Sketch, get, header, host, matching};
 use crate::support::built::AskHeaders;
+use crate::support::random::regex;
 
 fn scope() -> Scope {
     Scope::Listener {
@@ -22,6 +26,14 @@ fn route(name: &str, path: &str, change: impl FnOnce(&mut RouteMatch)) -> RouteM
     let mut m = matching(RouteKind::HttpRoute, name, path);
     change(&mut m);
     m
+}
+
+/// A query parameter that is 1.
+fn query(name: &str) -> QueryMatch {
+    QueryMatch {
+        name: name.into(),
+        value: ValueMatch::OneOf(vec!["1".into()]),
+    }
 }
 
 /// Changes the object of a match.
@@ -144,6 +156,19 @@ fn each_step_of_the_precedence_decides_where_all_before_it_are_equal() {
             }),
         ),
         (
+            "5. more query parameters before an older object",
+            route("w", "/p", |m| m.queries = vec![query("q"), query("r")]),
+            route("l", "/p", |m| {
+                m.queries = vec![query("q")];
+                object(m, "ns", Some(0));
+            }),
+        ),
+        (
+            "server names before an older object",
+            route("w", "/p", |m| m.snis = vec![host("a")]),
+            route("l", "/p", |m| object(m, "ns", Some(0))),
+        ),
+        (
             "6. the older object before the alphabet",
             route("w", "/p", |m| object(m, "ns", Some(1))),
             route("l", "/p", |m| object(m, "a", Some(2))),
@@ -169,14 +194,59 @@ fn each_step_of_the_precedence_decides_where_all_before_it_are_equal() {
             route("w-b", "/p", |_| ()),
         ),
     ] {
+        assert!(Rank::of(&better) < Rank::of(&worse), "{name}: the ranks");
         let winner = better.rule.object.name.to_string();
-        let mut ask = get("a", "/p");
+        let mut ask = get("a", "/p?q=1&r=1");
         ask.headers = vec![("x-a".into(), b"1".to_vec()), ("x-b".into(), b"1".to_vec())];
         for matches in [vec![better.clone(), worse.clone()], vec![worse, better]] {
             let only_loser = table(vec![matches[0].clone()]);
             assert_ne!(only_loser.which(&ask), "404", "{name}: each fits by itself");
             assert_eq!(table(matches).which(&ask), winner, "{name}");
         }
+    }
+}
+
+/// GRPCRoute: "Characters in a matching service", then "in a matching method".
+#[test]
+fn a_service_of_a_grpc_call_comes_before_its_method() {
+    let scope = Scope::Grpc {
+        port: 80,
+        hostname: host(""),
+    };
+    let prefix = |name: &str, path| matching(RouteKind::GrpcRoute, name, path);
+    let pattern = |name: &str, pattern: &str| {
+        let mut m = matching(RouteKind::GrpcRoute, name, "/");
+        m.path = PathMatch::Regex(regex(pattern, Anchor::Start, false));
+        m
+    };
+    for (name, better, worse) in [
+        (
+            "a service before a method",
+            prefix("w", "/s"),
+            pattern("l", "/[^/]+/Get$"),
+        ),
+        (
+            "a service by pattern before a method",
+            pattern("w", "/(?:s)/(?:[^/]+)$"),
+            pattern("l", "/[^/]+/(?:[A-Z][a-z]+)$"),
+        ),
+        (
+            "the longer service by pattern",
+            pattern("w", "/(?:[s])/(?:[^/]+)$"),
+            pattern("l", "/(?:s)/(?:[^/]+)$"),
+        ),
+        (
+            "a method before none",
+            pattern("w", "/[^/]+/Get$"),
+            prefix("l", "/"),
+        ),
+    ] {
+        assert!(Rank::of(&better) < Rank::of(&worse), "{name}: the ranks");
+        let table = Sketch::default().listener("");
+        let table = table.add(scope.clone(), "", worse);
+        assert_eq!(table.which(&get("a", "/s/Get")), "l", "{name}: it fits");
+        let table = table.add(scope.clone(), "", better);
+        assert_eq!(table.which(&get("a", "/s/Get")), "w", "{name}");
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn object(seen: &Seen) -> String {
         Seen::Reply(status) => status.to_string(),
         Seen::Proxy { service_name, .. } => {
             let parts: Vec<_> = service_name.split('.').collect();
-            let at = usize::from(parts[0] == "httproute") + 1;
+            let at = usize::from(matches!(parts[0], "httproute" | "grpcroute")) + 1;
             parts[at].to_owned()
         }
     }
