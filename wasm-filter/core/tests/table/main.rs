@@ -5,6 +5,8 @@ mod support;
 
 mod against_oracle;
 mod builder;
+mod encoded;
+mod layout;
 mod robust;
 mod route_balance;
 mod route_host;

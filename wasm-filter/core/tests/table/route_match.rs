@@ -8,7 +8,7 @@ use silverback_core::route::balance::Spin;
 use silverback_core::route::rank::Rank;
 use silverback_core::route::select::Entry;
 use silverback_core::table::model::{
-    Anchor, PathMatch, QueryMatch, RouteKind, RouteMatch, Scope, ValueMatch,
+    Anchor, HeaderMatch, PathMatch, QueryMatch, RouteKind, RouteMatch, Scope, ValueMatch,
 };
 
 use crate::sketch::{Sketch, get, header, host, matching};
@@ -121,6 +121,21 @@ fn methods_and_headers_all_have_to_fit() {
             .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
             .collect();
         assert_eq!(table.which(&ask), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_value_that_is_one_of_none_is_no_value() {
+    let table = table(vec![route("none", "/", |m| {
+        m.headers = vec![HeaderMatch {
+            name: "x-a".into(),
+            value: ValueMatch::OneOf(Vec::new()),
+        }];
+    })]);
+    for value in ["", "1"] {
+        let mut ask = get("a", "/");
+        ask.headers = vec![("x-a".into(), value.into())];
+        assert_eq!(table.which(&ask), "404", "{value:?}");
     }
 }
 
