@@ -14,9 +14,10 @@ use super::host_pattern::{self, HostPattern};
 /// Gateway MUST return a 404", which is the filter's to do.
 ///
 /// `listeners` are the hostnames of the port's listeners; without any nothing is misdirected. A
-/// client that names no host in its handshake has chosen the listener for every host.
+/// client that names no host in its handshake has chosen the listener for every host, or none of
+/// them: a port that serves Ingress too has a certificate for such clients.
 pub(super) fn misdirected(listeners: &[HostPattern], sni: Option<&str>, host: &[u8]) -> bool {
-    if listeners.len() < 2 {
+    if listeners.is_empty() {
         return false;
     }
     let Some(host) = name(host) else {
@@ -66,6 +67,11 @@ mod tests {
             (&all, None, "a.example", true),
             (&all, Some("elsewhere"), "also.elsewhere", false),
             (&all, Some("elsewhere"), "[::1]:443", false),
+            // A client that has chosen none of them.
+            (named, None, "a.example", true),
+            (&["a.example"], Some("b.example"), "a.example", true),
+            (&["a.example"], None, "a.example", true),
+            (&["a.example"], None, "b.example", false),
             // One listener, or no listeners: there is no other.
             (&["a.example"], Some("a.example"), "b.example", false),
             (&[], Some("a.example"), "b.example", false),

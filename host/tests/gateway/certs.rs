@@ -16,7 +16,7 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
 };
 
-use crate::support::{Client, Reply, tcp};
+use crate::client::{Client, Reply, tcp};
 
 /// A certification authority.
 pub(crate) struct Authority {

@@ -13,6 +13,7 @@ mod backend;
 mod bodies;
 mod certificates;
 mod certs;
+mod client;
 mod deadlines;
 mod decisions;
 mod echo;

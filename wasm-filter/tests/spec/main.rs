@@ -8,6 +8,8 @@ mod ask;
 mod explained;
 #[path = "../../core/tests/spec/generated.rs"]
 mod generated;
+#[path = "../../core/tests/spec/judge.rs"]
+mod judge;
 #[path = "../../core/tests/spec/subject.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod native;

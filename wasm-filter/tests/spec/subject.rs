@@ -23,7 +23,7 @@ use silverback_emulator::{
 
 use crate::ask::Ask;
 use crate::native;
-pub(crate) use crate::native::Seen;
+pub(crate) use crate::native::{SETS, Seen};
 use crate::node::{Writer, zone};
 use crate::oracle::Classes;
 

@@ -4,6 +4,7 @@
 mod ask;
 mod explained;
 mod generated;
+mod judge;
 mod malformed;
 mod oracle;
 mod random;

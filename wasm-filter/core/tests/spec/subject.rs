@@ -15,6 +15,9 @@ use silverback_core::translate::{Options, Translator};
 use crate::ask::Ask;
 use crate::oracle::Classes;
 
+/// How many sets of objects are tried by default.
+pub(crate) const SETS: u64 = 600;
+
 /// A table in memory.
 pub(crate) struct Subject {
     segments: Vec<Vec<u8>>,

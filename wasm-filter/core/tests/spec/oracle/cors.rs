@@ -103,3 +103,28 @@ fn split(origin: &str) -> Option<(&str, &str, u16)> {
         None => Some((scheme, rest, default)),
     }
 }
+
+/// Are these the headers of a response?
+pub(crate) fn check(headers: &[(String, String)], allowed: &Allowed) -> Result<(), String> {
+    let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
+    for (name, values) in allowed {
+        let seen = headers.iter().find(|(known, _)| known == name);
+        let seen = seen.map(|(_, value)| plain(value)).unwrap_or_default();
+        if !values.iter().any(|value| plain(value) == seen) {
+            return Err(format!("{name}: {seen:?} instead of one of {values:?}"));
+        }
+    }
+    let known =
+        |name: &String| !name.starts_with("access-control-") || allowed.contains_key(name.as_str());
+    // The methods that are always allowed may be said, and so may things that a preflight's client
+    // does not look at.
+    let harmless = [
+        "access-control-allow-methods",
+        "access-control-expose-headers",
+    ];
+    match headers.iter().find(|(name, _)| !known(name)) {
+        Some((name, _)) if harmless.contains(&name.as_str()) && !allowed.is_empty() => Ok(()),
+        Some((name, value)) => Err(format!("an unexpected {name}: {value}")),
+        None => Ok(()),
+    }
+}

@@ -129,7 +129,7 @@ fn rule(c: &mut Choices) -> Value {
         let mut timeouts = json!({});
         timeouts["request"] = c.of(&["10s", "1m30s", "0s"]).into();
         if c.one_in(2) {
-            timeouts["backendRequest"] = c.of(&["500ms", "2s"]).into();
+            timeouts["backendRequest"] = c.of(&["2500ms", "4s"]).into();
         }
         out["timeouts"] = timeouts;
     }
