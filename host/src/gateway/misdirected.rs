@@ -4,6 +4,8 @@
 //! to several listeners, the request is asked for again over a connection of its own, so that
 //! what the other listener demands (its certificate, its client certificates) is not bypassed.
 
+use silverback_core::route::host::HostName;
+
 use super::host_pattern::{self, HostPattern};
 
 /// Whether a request is to be answered with 421.
@@ -20,24 +22,13 @@ pub(super) fn misdirected(listeners: &[HostPattern], sni: Option<&str>, host: &[
     if listeners.is_empty() {
         return false;
     }
-    let Some(host) = name(host) else {
-        // No name that a listener could have: not found, for the filter.
+    let Some(host) = HostName::parse(host) else {
+        // A bad request, which is the filter's to say.
         return false;
     };
     let chosen = host_pattern::best(listeners, sni.unwrap_or_default());
-    let wanted = host_pattern::best(listeners, &host);
+    let wanted = host_pattern::best(listeners, host.as_str());
     wanted.is_some() && wanted != chosen
-}
-
-/// A Host header's name: no port, no final dot, in lower case.
-fn name(host: &[u8]) -> Option<String> {
-    let host = std::str::from_utf8(host).ok()?;
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    Some(name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -59,6 +50,9 @@ mod tests {
             (&all, Some("x.example"), "x.shop.example", true),
             (&all, Some("a.example"), "x.example", true),
             (&all, Some("a.example"), "elsewhere", true),
+            // No host at all: a bad request.
+            (&all, Some("a.example"), "b.example:99999", false),
+            (&all, Some("a.example"), "b..example", false),
             // None: not found.
             (named, Some("a.example"), "elsewhere", false),
             (named, Some("a.example"), "\u{fc}.elsewhere", false),

@@ -13,7 +13,7 @@ use crate::oracle::backends::Protocol;
 use crate::oracle::cors::{self, Allowed};
 use crate::oracle::filters::HeaderLines;
 use crate::subject::{Seen, Subject};
-use crate::upstream::ID;
+use crate::upstream::{ID, is_resolved};
 use crate::verdict::{Forward, HostSeen, Outcome, Verdict, by_name};
 use crate::world::world;
 
@@ -168,14 +168,20 @@ fn is(outcome: &Outcome, ask: &Ask, seen: &Seen) -> Result<(), String> {
         return Err(format!("endpoint: {endpoint}, allowed: {allowed:?}"));
     }
     let (tls, http2) = spoken(forward.protocol);
-    same("upstream TLS", &upstream["tls"], &Value::from(tls))?;
-    same("upstream HTTP/2", &upstream["http2"], &Value::from(http2))?;
+    // An echo is reached through memory, and its response has none of the headers to be changed.
+    let echo = upstream["echo"] == true;
+    if !echo {
+        same("upstream TLS", &upstream["tls"], &Value::from(tls))?;
+        same("upstream HTTP/2", &upstream["http2"], &Value::from(http2))?;
+    }
     let host = match &forward.host {
         // An authority is never empty.
         HostSeen::Client if !(http2 && ask.host.is_empty()) => {
             String::from_utf8_lossy(&ask.host).into_owned()
         }
         HostSeen::Fixed(host) => host.clone(),
+        // An echo of port 80; the ports of the others are chosen by the system.
+        HostSeen::Endpoint if endpoint.port() == 80 && !tls => endpoint.ip().to_string(),
         HostSeen::Client | HostSeen::Endpoint => endpoint.to_string(),
     };
     same("host", &text("host"), &host)?;
@@ -187,7 +193,11 @@ fn is(outcome: &Outcome, ask: &Ask, seen: &Seen) -> Result<(), String> {
         &lines(&upstream["headers"]),
         &forward.headers,
     )?;
-    response(forward, seen)
+    if echo {
+        Ok(())
+    } else {
+        response(forward, seen)
+    }
 }
 
 fn response(forward: &Forward, seen: &Seen) -> Result<(), String> {
@@ -267,7 +277,8 @@ impl Copy {
             return Vec::new();
         };
         let copy = |(always, _, endpoints): &(Option<bool>, Protocol, BTreeSet<SocketAddr>)| Self {
-            always: *always == Some(true),
+            // An echo tells nobody else what it got.
+            always: *always == Some(true) && !endpoints.iter().any(|at| is_resolved(at.ip())),
             endpoints: here(endpoints),
         };
         forward.mirrors.iter().map(copy).collect()

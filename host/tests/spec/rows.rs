@@ -99,6 +99,7 @@ rows! {
     the_sni_of_no_listener_and_a_host_of_the_only_one: one_listener(), Ask::get("one.example", "/").tls("two.example") => 421;
     the_sni_and_host_of_no_listener: one_listener(), Ask::get("two.example", "/").tls("two.example") => 404;
     a_host_that_is_none: objects(), Ask::get("a b", "/").tls("one.example") => 400;
+    a_host_with_a_port_that_is_none: objects(), Ask::get("two.example:99999", "/").tls("one.example") => 400;
     no_tls_on_a_port_with_tls: objects(), Ask::get("one.example", "/") => 404;
     a_target_that_is_no_path: objects(), Ask::get("one.example", "foo").tls("one.example") => 400;
     a_broken_escape: objects(), Ask::get("one.example", "/%zz").tls("one.example") => 400;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::ask::Ask;
 use crate::client::Reply;
 use crate::oracle::Classes;
+use crate::upstream::of_echo;
 use crate::world::world;
 
 /// How many sets of objects are tried by default.
@@ -30,13 +31,14 @@ pub(crate) struct Seen {
 }
 
 /// Headers that every response has, or that belong to one connection.
-const OF_TRANSPORT: [&str; 6] = [
+const OF_TRANSPORT: [&str; 7] = [
     "connection",
     "content-length",
     "content-type",
     "date",
     "server",
     "via",
+    "x-silverback-echo",
 ];
 
 impl Subject {
@@ -63,8 +65,11 @@ impl Subject {
 
 impl Seen {
     fn of(id: String, reply: &Reply) -> Self {
-        let upstream = serde_json::from_slice::<Value>(&reply.body).ok();
-        let upstream = upstream.filter(|body| body["number"].is_u64());
+        let body = serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();
+        let upstream = match body["number"].is_u64() {
+            true => Some(body),
+            false => of_echo(&body),
+        };
         let lines = reply.headers.iter();
         let lines = lines.flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
         let lines = lines.filter(|(name, _)| !OF_TRANSPORT.contains(&name.as_str()));

@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
+use silverback::gateway::{EchoIdentity, EchoRegistry};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -90,8 +91,12 @@ impl Upstreams {
         slice["addressType"] = "IPv4".into();
     }
 
-    /// The endpoint here.
+    /// The endpoint here. Those of an ExternalName have the Service's port and not one that is
+    /// chosen: they are echoes of the gateway.
     pub(crate) fn here(&self, endpoint: SocketAddr) -> SocketAddr {
+        if is_resolved(endpoint.ip()) {
+            return endpoint;
+        }
         SocketAddr::new(local(endpoint.ip()).into(), self.ports[&endpoint.port()])
     }
 
@@ -102,6 +107,40 @@ impl Upstreams {
         let copies = arrived.iter().filter(|(number, _)| *number != answered);
         copies.map(|(_, endpoint)| *endpoint).collect()
     }
+}
+
+/// Is it an address that a name was resolved to?
+pub(crate) fn is_resolved(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[..2] == [10, 9])
+}
+
+/// Those addresses, with the ports of Services.
+pub(crate) fn echoes() -> EchoRegistry {
+    let hosts = (0..2).flat_map(|net| (1..=5).map(move |host| Ipv4Addr::new(10, 9, net, host)));
+    let endpoints = hosts.flat_map(|ip| [80, 81].map(|port| SocketAddr::from((ip, port))));
+    let echo = |endpoint: SocketAddr| {
+        let pod = endpoint.to_string();
+        let identity = EchoIdentity {
+            pod,
+            ..EchoIdentity::default()
+        };
+        (endpoint, identity)
+    };
+    endpoints.map(echo).collect()
+}
+
+/// What an echo said, in the words of the upstreams.
+pub(crate) fn of_echo(body: &Value) -> Option<Value> {
+    let endpoint = body["pod"].as_str()?;
+    let headers = body["headers"].as_object()?.iter();
+    let lines = headers.flat_map(|(name, values)| {
+        let values = values.as_array().into_iter().flatten();
+        values.map(move |value| json!([name, value]))
+    });
+    Some(
+        json!({"endpoint": endpoint, "echo": true, "host": body["host"], "uri": body["path"],
+        "method": body["method"], "headers": lines.collect::<Vec<_>>()}),
+    )
 }
 
 /// 10.1.2.3 is 127.1.2.3; fd00::3 is 127.255.0.3.

@@ -22,7 +22,7 @@ use crate::ask::Ask;
 use crate::certs::{Authority, Offer, connect};
 use crate::client::{Client, Reply};
 use crate::oracle::Classes;
-use crate::upstream::{ID, Upstreams};
+use crate::upstream::{ID, Upstreams, echoes};
 
 const ZONE: &str = "silverback";
 const ZONE_BYTES: usize = 16 << 20;
@@ -128,6 +128,7 @@ impl World {
             })
             .collect();
         gateway.set_listeners(&specs).unwrap();
+        gateway.set_echo(echoes());
         let addrs = gateway.listeners().into_iter();
         let addrs = addrs.map(|listening| (listening.spec.proxy_port, listening.addr));
         let session = Session::start(module.clone(), Limits::default(), "{}").unwrap();

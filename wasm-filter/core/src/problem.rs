@@ -158,7 +158,7 @@ codes! {
         "Change the port of one. Of one object neither is in effect; else the Gateway comes before ListenerSets, an older ListenerSet before a younger one.";
     RefNotPermitted: "A reference into another namespace is not permitted by any ReferenceGrant there.",
         "Add a ReferenceGrant in the namespace that is referred to.";
-    TooMany: "A list is longer than can be represented.",
+    TooMany: "A list is longer than can be represented, or a request would have more mirrors than a plan can carry.",
         "Split the object; the entries behind the limit are not in effect.";
     UnsupportedAddressType: "An EndpointSlice or a Gateway has addresses of a type that is not supported.",
         "Use address type IPv4 or IPv6 (EndpointSlice), IPAddress or Hostname (Gateway).";
@@ -166,8 +166,8 @@ codes! {
         "Remove it, or wait for a version that supports it.";
     UnsupportedPathType: "The path type is not supported; the path is not programmed.",
         "Use Exact, Prefix or ImplementationSpecific (Ingress), Exact, PathPrefix or RegularExpression (HTTPRoute), Exact or RegularExpression (GRPCRoute).";
-    UnsupportedProtocol: "A listener has a protocol that is not served.",
-        "Use HTTP or HTTPS.";
+    UnsupportedProtocol: "A listener has a protocol that is not served, or the `appProtocol` of a backend is not known or cannot carry the route's requests (WebSocket for a GRPCRoute).",
+        "Use HTTP or HTTPS for the listener; correct or remove the Service port's `appProtocol`, until then the backend's share of the requests is answered 500.";
     UpstreamPolicyNotFound: "A Service names a KongUpstreamPolicy that does not exist in its namespace.",
         "Create it or correct the annotation; until then requests are spread evenly.";
     WrongType: "A field has another JSON type than it must have.",

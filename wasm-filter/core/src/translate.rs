@@ -34,6 +34,7 @@ mod deps;
 mod describe;
 mod endpoints;
 mod entities;
+mod features;
 mod gateway;
 mod globals;
 mod grants;

@@ -19,6 +19,7 @@ use self::parents::ParentRef;
 use super::annotations::Cost;
 use super::annotations::route::{self as annotations, Owner, RouteAnnotations};
 use super::field::{Field, Read, Reported, Sink, quote};
+use crate::contract::plan::MAX_MIRRORS;
 use crate::problem::Code;
 use crate::table::model::{
     HeaderMatch, HostPattern, PathEdit, PathMatch, QueryMatch, Retry, Timeouts,
@@ -176,12 +177,19 @@ fn read_rule(
     out.name = rule.key("name").name(sink).ok().flatten().map(Into::into);
     let filters = rule.key("filters");
     out.filters = filters::read(&filters, reader.context, sink);
+    limit_mirrors(&mut out.filters, MAX_MIRRORS, &filters, sink);
+    let mirrors = out.filters.as_ref().map_or(0, |spec| spec.mirrors.len());
+    let left = MAX_MIRRORS.saturating_sub(mirrors);
     let refs = rule.key("backendRefs");
     match refs.items(sink) {
         Ok(items) => {
             out.backends = items
                 .iter()
-                .map(|(position, entry)| backends::read(*position, entry, reader.context, sink))
+                .map(|(position, entry)| {
+                    let mut backend = backends::read(*position, entry, reader.context, sink);
+                    limit_mirrors(&mut backend.filters, left, &entry.key("filters"), sink);
+                    backend
+                })
                 .collect();
         }
         Err(Reported) => out.fail(Fault::Unsupported),
@@ -203,11 +211,41 @@ fn read_rule(
     }
     let persistence = rule.key("sessionPersistence");
     if !persistence.is_empty() {
-        sink.push(persistence.warning(Code::UnsupportedField, "is experimental and not in effect"));
+        sink.push(persistence.warning(
+            Code::UnsupportedField,
+            "is experimental in the Gateway API and not in effect: every request of a session is \
+             spread over the backends by weight, and no cookie or header is set or read",
+        ));
     }
     weights_differ(&refs, &out.backends, sink);
     warn_unknown(rule, reader.known, sink);
     Ok(out)
+}
+
+/// Keeps so many mirrors: a plan has room for no more, those of the rule before those of the backend.
+fn limit_mirrors(
+    spec: &mut Option<Box<FilterSpec>>,
+    most: usize,
+    field: &Field<'_, '_>,
+    sink: &mut Sink,
+) {
+    let Some(spec) = spec else {
+        return;
+    };
+    let dropped = spec.mirrors.len().saturating_sub(most);
+    if dropped == 0 {
+        return;
+    }
+    let mut kept = core::mem::take(&mut spec.mirrors).into_vec();
+    kept.truncate(most);
+    spec.mirrors = kept.into();
+    sink.push(field.warning(
+        Code::TooMany,
+        format!(
+            "a request has at most {MAX_MIRRORS} mirrors, those of its rule and backend together; \
+             the last {dropped} have no effect"
+        ),
+    ));
 }
 
 /// "ReplacePrefixMatch is only compatible with a PathPrefix HTTPRouteMatch."

@@ -39,8 +39,19 @@ pub(crate) struct ServicePortSpec {
     pub(crate) port: u16,
     /// `targetPort`, if it is a name.
     pub(crate) target: Option<Box<str>>,
-    /// What `appProtocol` says.
-    pub(crate) protocol: Option<UpstreamProtocol>,
+    /// `None`: there is no `appProtocol`.
+    pub(crate) protocol: Option<AppProtocol>,
+}
+
+/// What `appProtocol` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppProtocol {
+    /// Any request can be made in it.
+    Requests(UpstreamProtocol),
+    /// WebSocket, which begins as HTTP/1.1.
+    WebSocket(UpstreamProtocol),
+    /// Nothing that is spoken here.
+    Unknown,
 }
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
@@ -129,23 +140,41 @@ fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSp
 
 /// KEP-3726 and GEP-1911: `kubernetes.io/h2c` is HTTP/2 with prior knowledge, `kubernetes.io/ws` and
 /// `wss` are WebSocket, which begins as HTTP/1.1.
-fn read_app_protocol(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<UpstreamProtocol>> {
-    Ok(match field.text(sink)? {
-        None | Some("") => None,
-        Some("kubernetes.io/h2c") => Some(UpstreamProtocol::H2c),
-        Some("kubernetes.io/ws" | "http") => Some(UpstreamProtocol::Http),
-        Some("kubernetes.io/wss" | "https") => Some(UpstreamProtocol::Https),
-        Some("grpc") => Some(UpstreamProtocol::Grpc),
-        Some("grpcs") => Some(UpstreamProtocol::Grpcs),
-        Some(other) => {
+fn read_app_protocol(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<AppProtocol>> {
+    let Some(text) = field.text(sink)?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    Ok(Some(match text {
+        "kubernetes.io/h2c" => AppProtocol::Requests(UpstreamProtocol::H2c),
+        "kubernetes.io/ws" => AppProtocol::WebSocket(UpstreamProtocol::Http),
+        "kubernetes.io/wss" => AppProtocol::WebSocket(UpstreamProtocol::Https),
+        "http" => AppProtocol::Requests(UpstreamProtocol::Http),
+        "https" => AppProtocol::Requests(UpstreamProtocol::Https),
+        "grpc" => AppProtocol::Requests(UpstreamProtocol::Grpc),
+        "grpcs" => AppProtocol::Requests(UpstreamProtocol::Grpcs),
+        other => {
             // "Other protocols should use implementation-defined prefixed names."
-            sink.push(field.warning(
-                Code::UnsupportedField,
-                format!("{} is not known; HTTP/1.1 is spoken", quote(other)),
-            ));
-            None
+            let message = format!(
+                "{} is not known; requests of an Ingress are sent as HTTP/1.1, those of a route \
+                 are answered as if there was no backend",
+                quote(other)
+            );
+            sink.push(field.warning(Code::UnsupportedField, message));
+            AppProtocol::Unknown
         }
-    })
+    }))
+}
+
+// === impl AppProtocol ===
+
+impl AppProtocol {
+    /// What is spoken: HTTP/1.1 if it is not known.
+    pub(crate) fn upstream(self) -> UpstreamProtocol {
+        match self {
+            Self::Requests(protocol) | Self::WebSocket(protocol) => protocol,
+            Self::Unknown => UpstreamProtocol::Http,
+        }
+    }
 }
 
 // === impl Service ===
@@ -168,6 +197,25 @@ impl Service {
     /// Can requests go to this port? Behind an ExternalName to any.
     pub(crate) fn serves(&self, number: u16) -> bool {
         !matches!(self.source, Source::Slices) || self.by_number(number).is_some()
+    }
+
+    /// Gateway API `HTTPBackendRef`: "If a Route is not able to send traffic to the backend using the
+    /// specified protocol then the backend is considered invalid." The annotation comes before the
+    /// field.
+    pub(crate) fn speaks(&self, number: u16, grpc: bool) -> bool {
+        if self
+            .annotations
+            .as_ref()
+            .is_some_and(|a| a.protocol.is_some())
+        {
+            return true;
+        }
+        match self.by_number(number).and_then(|port| port.protocol) {
+            None | Some(AppProtocol::Requests(_)) => true,
+            // Not over HTTP/2, in which gRPC is spoken.
+            Some(AppProtocol::WebSocket(_)) => !grpc,
+            Some(AppProtocol::Unknown) => false,
+        }
     }
 
     /// An annotation that cannot be honoured must not be ignored: its requests are answered 500.

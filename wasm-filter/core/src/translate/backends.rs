@@ -107,7 +107,8 @@ impl Resolved {
         }
     }
 
-    fn unresolved(&mut self, reason: &'static str, message: impl Into<Box<str>>) {
+    /// `ResolvedRefs` is not so, unless it was told before why.
+    pub(crate) fn unresolved(&mut self, reason: &'static str, message: impl Into<Box<str>>) {
         self.unresolved
             .get_or_insert_with(|| Condition::no("ResolvedRefs", reason, message));
     }
@@ -177,6 +178,14 @@ fn resolve(
             Code::BackendNotFound,
             ".port",
             format!("{id} has no TCP port {port}"),
+        );
+    }
+    if !service.speaks(port, route.kind == Kind::GrpcRoute) {
+        return fail(
+            "UnsupportedProtocol",
+            Code::UnsupportedProtocol,
+            ".port",
+            format!("the appProtocol of {id}:{port} is none that this route can be sent in"),
         );
     }
     if service.refused() {

@@ -11,9 +11,9 @@ use super::entities;
 use super::store::Store;
 use crate::object::{Id, Kind};
 use crate::resources::View;
-use crate::resources::service::{Service, ServicePortSpec, Source};
+use crate::resources::service::{AppProtocol, Service, ServicePortSpec, Source};
 use crate::table::model::{
-    NameToResolve, ServiceEndpoints, ServicePort, ServiceSettings, UpstreamPolicy,
+    NameToResolve, ServiceEndpoints, ServicePort, ServiceSettings, UpstreamPolicy, UpstreamProtocol,
 };
 
 /// How many objects name each Service port.
@@ -193,7 +193,9 @@ fn settings(
     spec: Option<&ServicePortSpec>,
 ) -> ServiceSettings {
     let mut settings = ServiceSettings {
-        protocol: spec.and_then(|spec| spec.protocol).unwrap_or_default(),
+        protocol: spec
+            .and_then(|spec| spec.protocol)
+            .map_or_else(UpstreamProtocol::default, AppProtocol::upstream),
         external: match &service.source {
             Source::Name(name) => Some(NameToResolve {
                 name: name.clone(),

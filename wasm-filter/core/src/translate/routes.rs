@@ -250,7 +250,18 @@ fn rule(
         })
         .collect();
     let extension = || format!("{field}.filters");
+    let known = core::mem::take(&mut plugins.missing);
     plugins.add(id, &names, extension, reads, &mut resolved.findings);
+    if plugins.missing {
+        // "one of the Route's rules has a reference to a resource that does not exist".
+        resolved.unresolved(
+            "BackendNotFound",
+            format!(
+                "an extensionRef of {field} names a plugin that does not exist or cannot be read"
+            ),
+        );
+    }
+    plugins.missing |= known;
     plugins.add_backends(&backends, spec.index, reads, &mut resolved.findings);
     Rule {
         name: spec.name.clone(),

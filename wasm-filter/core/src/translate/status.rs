@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::features;
 use super::gateway::GatewayState;
 use super::listener::ListenerState;
 use super::listener_set::SetState;
@@ -72,8 +73,15 @@ struct ParentRefJson<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ClassJson<'a> {
     conditions: Vec<ConditionJson<'a>>,
+    supported_features: Vec<FeatureJson>,
+}
+
+#[derive(Serialize)]
+struct FeatureJson {
+    name: &'static str,
 }
 
 #[derive(Serialize)]
@@ -141,8 +149,10 @@ pub(crate) fn policy<'a>(
 
 /// The status of a GatewayClass.
 pub(crate) fn gateway_class(condition: &Condition, generation: Option<i64>) -> String {
+    let features = features::SUPPORTED.iter();
     json(&ClassJson {
         conditions: conditions(core::slice::from_ref(condition), generation),
+        supported_features: features.map(|name| FeatureJson { name }).collect(),
     })
 }
 

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 /// Lists whose entries may go.
-const LISTS: [&str; 20] = [
+const LISTS: [&str; 22] = [
+    "addresses",
+    "matchExpressions",
     "rules",
     "paths",
     "matches",
@@ -27,7 +29,9 @@ const LISTS: [&str; 20] = [
 ];
 
 /// Fields that may go.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 18] = [
+    "allowedListeners",
+    "selector",
     "method",
     "timeouts",
     "retry",

@@ -166,7 +166,10 @@ fn forward(
         (Some(hostname), _) => HostSeen::Fixed(hostname.to_owned()),
         _ if rule.preserve_host => HostSeen::Client,
         (None, Some(host)) => HostSeen::Fixed(host.clone()),
-        (None, None) => HostSeen::Endpoint,
+        (None, None) => match &service.external {
+            Some(name) => HostSeen::Fixed(with_port(name, service)),
+            None => HostSeen::Endpoint,
+        },
     };
     let mut headers: HeaderLines = ask
         .headers
@@ -224,6 +227,16 @@ fn forward(
             .collect(),
         plugins: plugins.chain(&service.plugins).cloned().collect(),
         tags: rule.tags.join(","),
+    }
+}
+
+/// An ExternalName's host: "its name" (docs/routing.md), with the port unless it is the protocol's own.
+fn with_port(name: &str, service: &Service) -> String {
+    let tls = matches!(service.protocol, Protocol::Https | Protocol::Grpcs);
+    match service.port {
+        80 if !tls => name.to_owned(),
+        443 if tls => name.to_owned(),
+        port => format!("{name}:{port}"),
     }
 }
 

@@ -121,3 +121,53 @@ fn a_grant_permits_kinds_names_and_namespaces() {
         assert_eq!(targets(&world), [expected], "{from} {to}");
     }
 }
+
+#[test]
+fn a_backend_whose_protocol_the_route_cannot_be_sent_in_is_invalid() {
+    for (kind, annotation, protocol, valid) in [
+        ("HTTPRoute", "", "kubernetes.io/h2c", true),
+        ("HTTPRoute", "", "kubernetes.io/ws", true),
+        ("HTTPRoute", "", "kubernetes.io/wss", true),
+        ("HTTPRoute", "", "http", true),
+        ("HTTPRoute", "", "https", true),
+        ("HTTPRoute", "", "grpc", true),
+        ("HTTPRoute", "", "", true),
+        ("HTTPRoute", "", "redis", false),
+        ("HTTPRoute", "", "example.com/own", false),
+        ("HTTPRoute", "", "kubernetes.io/new", false),
+        // The annotation says what is spoken, whatever the field says.
+        ("HTTPRoute", "konghq.com/protocol: http", "redis", true),
+        ("GRPCRoute", "", "kubernetes.io/h2c", true),
+        ("GRPCRoute", "", "grpcs", true),
+        ("GRPCRoute", "", "https", true),
+        ("GRPCRoute", "", "kubernetes.io/ws", false),
+        ("GRPCRoute", "", "kubernetes.io/wss", false),
+        ("GRPCRoute", "", "redis", false),
+        (
+            "GRPCRoute",
+            "konghq.com/protocol: grpc",
+            "kubernetes.io/ws",
+            true,
+        ),
+    ] {
+        let service = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: app, namespace: shop, \
+             annotations: {{{annotation}}}}}\n\
+             spec: {{ports: [{{port: 80, appProtocol: '{protocol}'}}]}}\n---\n"
+        );
+        let route = one_rule(kind, "backendRefs: [{name: app, port: 80, weight: 3}]");
+        let world = World::of(any_class(), &format!("{BASE}{service}{route}"));
+        let what = format!("{kind} {annotation} {protocol}");
+        let (target, resolved) = match valid {
+            true => ("shop/app:80*3", "ResolvedRefs=True/ResolvedRefs"),
+            false => ("500*3", "ResolvedRefs=False/UnsupportedProtocol"),
+        };
+        assert_eq!(targets(&world), [target], "{what}");
+        assert_eq!(conditions(&world, kind)[1], resolved, "{what}");
+        let told = world.problems().into_iter();
+        let told = told
+            .filter(|problem| problem.contains("UnsupportedProtocol"))
+            .count();
+        assert_eq!(told, usize::from(!valid), "{what}");
+    }
+}

@@ -360,3 +360,84 @@ fn a_field_that_is_not_known_is_a_warning() {
     );
     assert_eq!(problems(&with(""), "HTTPRoute", "info"), [""; 0]);
 }
+
+#[test]
+fn a_request_has_four_mirrors_and_the_rest_is_told() {
+    let mirrors = |count: usize| {
+        let mirror = "{type: RequestMirror, requestMirror: {backendRef: {name: copy, port: 81}}}";
+        vec![mirror; count].join(", ")
+    };
+    for (of_rule, of_backend, kept, dropped) in [
+        (4, 0, (4, 0), None),
+        (5, 0, (4, 0), Some(("filters", 1))),
+        (7, 0, (4, 0), Some(("filters", 3))),
+        (2, 2, (2, 2), None),
+        (2, 3, (2, 2), Some(("backendRefs[0].filters", 1))),
+        (0, 6, (0, 4), Some(("backendRefs[0].filters", 2))),
+        (4, 1, (4, 0), Some(("backendRefs[0].filters", 1))),
+    ] {
+        let world = rule(&format!(
+            "filters: [{}], backendRefs: [{{name: web, port: 80, filters: [{}]}}]",
+            mirrors(of_rule),
+            mirrors(of_backend)
+        ));
+        let what = format!("{of_rule} and {of_backend}");
+        let m = &matches(&world)[0];
+        let count = |filters: &Value| filters["mirrors"].as_array().map_or(0, Vec::len);
+        let seen = (count(&m["filters"]), count(&m["backends"][0]["filters"]));
+        assert_eq!(seen, kept, "{what}");
+        let told = problems(&world, "HTTPRoute", "warning");
+        let expected = dropped.map(|(field, _)| format!("TooMany spec.rules[0].{field}"));
+        assert_eq!(told, Vec::from_iter(expected), "{what}");
+        if let Some((_, dropped)) = dropped {
+            let message = format!(
+                "at most 4 mirrors, those of its rule and backend together; the last {dropped} "
+            );
+            assert!(
+                world.problems().iter().any(|p| p.contains(&message)),
+                "{what}"
+            );
+        }
+        assert_eq!(
+            conditions(&world, "HTTPRoute")[0],
+            "Accepted=True/Accepted",
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn an_extension_that_does_not_exist_is_an_unresolved_reference() {
+    for (kind, name, resolved) in [
+        ("KongPlugin", "a", "ResolvedRefs=True/ResolvedRefs"),
+        ("KongPlugin", "none", "ResolvedRefs=False/BackendNotFound"),
+        ("Secret", "a", "ResolvedRefs=False/InvalidKind"),
+    ] {
+        for route in ["HTTPRoute", "GRPCRoute"] {
+            let world = with(&one_rule(
+                route,
+                &format!(
+                    "filters: [{{type: ExtensionRef, extensionRef: {{group: configuration.konghq.com, \
+                 kind: {kind}, name: {name}}}}}], {TO_WEB}"
+                ),
+            ));
+            let what = format!("{route} {kind} {name}");
+            let told = conditions(&world, route);
+            assert_eq!(told[..2], ["Accepted=True/Accepted", resolved], "{what}");
+            // Closed, and not without the filter.
+            let closed = resolved.contains("False");
+            assert_eq!(targets(&world).is_empty(), closed, "{what}");
+        }
+    }
+    // What an annotation names is no reference of the API.
+    let text = one_rule("HTTPRoute", TO_WEB).replace(
+        "generation: 7",
+        "generation: 7, annotations: {konghq.com/plugins: none}",
+    );
+    let world = with(&text);
+    assert_eq!(
+        conditions(&world, "HTTPRoute")[1],
+        "ResolvedRefs=True/ResolvedRefs"
+    );
+    assert!(targets(&world).is_empty());
+}

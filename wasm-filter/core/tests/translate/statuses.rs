@@ -87,3 +87,27 @@ fn a_route_without_parent_is_told() {
         assert!(world.status("HTTPRoute", "r").is_null());
     }
 }
+
+#[test]
+fn a_class_lists_what_is_supported_in_order() {
+    let world = with("");
+    let status = world.status("GatewayClass", "kong");
+    let features = status["supportedFeatures"].as_array().expect("a list");
+    let names: Vec<&str> = features.iter().filter_map(|f| f["name"].as_str()).collect();
+    assert_eq!(names.len(), features.len());
+    assert!(names.is_sorted(), "{names:?}");
+    for name in [
+        "Gateway",
+        "HTTPRoute",
+        "GRPCRoute",
+        "ReferenceGrant",
+        "ListenerSet",
+    ] {
+        assert!(names.contains(&name), "{name}");
+    }
+    // "supportedFeatures MaxItems=64".
+    assert!(names.len() <= 64);
+    for name in ["BackendTLSPolicy", "GatewayStaticAddresses", "TLSRoute"] {
+        assert!(!names.contains(&name), "{name}");
+    }
+}

@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::Classes;
 use super::hosts::Host;
-use super::objects::{Objects, list, name_of, namespace_of, text};
+use super::objects::{Objects, age, list, name_of, namespace_of, text};
 
 pub(crate) const GROUP: &str = "gateway.networking.k8s.io";
 
 /// A listener that is programmed.
 #[derive(Debug, Clone)]
 pub(crate) struct Listener<'o> {
-    gateway: &'o Value,
+    /// The Gateway or ListenerSet that it is written in.
+    owner: &'o Value,
     spec: &'o Value,
     pub(crate) port: u16,
     pub(crate) tls: bool,
@@ -33,31 +34,52 @@ pub(crate) fn listeners<'o>(objects: Objects<'o>, classes: &Classes) -> Vec<List
         .of("Gateway")
         .filter(|gateway| is_ours(objects, classes, gateway))
     {
-        let all: Vec<Listener<'_>> = list(&gateway["spec"]["listeners"])
-            .map(|spec| Listener {
-                gateway,
-                spec,
-                port: u16::try_from(spec["port"].as_u64().unwrap_or(0)).unwrap_or(0),
-                tls: spec["protocol"] == "HTTPS",
-                host: Host::read(spec["hostname"].as_str()),
-            })
+        // "Listeners are merged using the following precedence: 1. Parent Gateway 2. ListenerSet
+        // ordered by creation time (oldest first) 3. ListenerSet ordered alphabetically".
+        let mut owners: Vec<&Value> = objects
+            .of("ListenerSet")
+            .filter(|set| belongs(objects, set, gateway))
             .collect();
-        for listener in &all {
-            // "Each listener in a set MUST have a unique combination of Port, Protocol, and, if
-            // supported by the protocol, Hostname. [...] The implementation MUST NOT pick one
-            // conflicting Listener as the winner. ALL indistinct Listeners must not be accepted for
-            // processing." Different protocols on one port cannot be served here.
-            let conflicts = all.iter().filter(|other| {
-                other.port == listener.port
-                    && (other.host == listener.host || other.tls != listener.tls)
-            });
-            let served = matches!(text(&listener.spec["protocol"]), "HTTP" | "HTTPS");
-            if conflicts.count() == 1 && served && (!listener.tls || certified(objects, listener)) {
-                out.push(listener.clone());
+        owners.sort_by_key(|set| age(set));
+        owners.insert(0, gateway);
+        let mut before: Vec<Listener<'_>> = Vec::new();
+        for owner in owners {
+            let mut own: Vec<Listener<'_>> = list(&owner["spec"]["listeners"])
+                .map(|spec| Listener {
+                    owner,
+                    spec,
+                    port: u16::try_from(spec["port"].as_u64().unwrap_or(0)).unwrap_or(0),
+                    tls: spec["protocol"] == "HTTPS",
+                    host: Host::read(spec["hostname"].as_str()),
+                })
+                .filter(|listener| matches!(text(&listener.spec["protocol"]), "HTTP" | "HTTPS"))
+                .collect();
+            own.retain(|listener| !before.iter().any(|other| listener.conflicts(other)));
+            for listener in &own {
+                // "Each listener in a set MUST have a unique combination of Port, Protocol, and, if
+                // supported by the protocol, Hostname. [...] The implementation MUST NOT pick one
+                // conflicting Listener as the winner. ALL indistinct Listeners must not be accepted
+                // for processing."
+                let twins = own.iter().filter(|other| listener.conflicts(other));
+                if twins.count() == 1 && (!listener.tls || certified(objects, listener)) {
+                    out.push(listener.clone());
+                }
             }
+            before.extend(own);
         }
     }
     out
+}
+
+/// Does a ListenerSet add to the Gateway? "AllowedListeners [...] defaults to only allowing listeners
+/// defined on the Gateway": of which namespaces, "None" unless it says so.
+fn belongs(objects: Objects<'_>, set: &Value, gateway: &Value) -> bool {
+    let parent = &set["spec"]["parentRef"];
+    let namespace = parent["namespace"].as_str().unwrap_or(namespace_of(set));
+    let namespaces = &gateway["spec"]["allowedListeners"]["namespaces"];
+    parent["name"] == name_of(gateway)
+        && namespace == namespace_of(gateway)
+        && allows(objects, namespaces, "None", gateway, namespace_of(set))
 }
 
 /// "Gateway: ours if its GatewayClass has our `controllerName`."
@@ -73,14 +95,15 @@ fn is_ours(objects: Objects<'_>, classes: &Classes, gateway: &Value) -> bool {
 /// support. [...] References to a resource in different namespace are invalid UNLESS there is a
 /// ReferenceGrant in the target namespace that allows the certificate to be attached."
 fn certified(objects: Objects<'_>, listener: &Listener<'_>) -> bool {
-    let from = namespace_of(listener.gateway);
+    let from = namespace_of(listener.owner);
+    let kind = text(&listener.owner["kind"]);
     list(&listener.spec["tls"]["certificateRefs"]).any(|reference| {
         let namespace = reference["namespace"].as_str().unwrap_or(from);
         let name = text(&reference["name"]);
         objects
             .get("Secret", namespace, name)
             .is_some_and(|secret| secret["type"] == "kubernetes.io/tls")
-            && objects.permits((GROUP, "Gateway", from), ("", "Secret"), namespace, name)
+            && objects.permits((GROUP, kind, from), ("", "Secret"), namespace, name)
     })
 }
 
@@ -124,7 +147,7 @@ fn hosts(listener: &Listener<'_>, route: &Value) -> Vec<Host> {
 
 /// Does a parentRef select the listener, and does the listener allow the route?
 fn attaches(objects: Objects<'_>, listener: &Listener<'_>, kind: &str, route: &Value) -> bool {
-    let (gateway, spec) = (listener.gateway, listener.spec);
+    let (owner, spec) = (listener.owner, listener.spec);
     let selected = list(&route["spec"]["parentRefs"]).any(|parent| {
         let is = |field: &str, default: &str, value: &str| {
             parent[field].as_str().unwrap_or(default) == value
@@ -132,15 +155,20 @@ fn attaches(objects: Objects<'_>, listener: &Listener<'_>, kind: &str, route: &V
         // "When unspecified, "gateway.networking.k8s.io" is inferred." "Namespace [...] When
         // unspecified, this refers to the local namespace of the Route."
         is("group", GROUP, GROUP)
-            && is("kind", "Gateway", "Gateway")
-            && is("namespace", namespace_of(route), namespace_of(gateway))
-            && is("name", "", name_of(gateway))
+            // "A route that names a Gateway attaches to the Gateway's own listeners only; those of a
+            // ListenerSet it must name."
+            && is("kind", "Gateway", text(&owner["kind"]))
+            && is("namespace", namespace_of(route), namespace_of(owner))
+            && is("name", "", name_of(owner))
             // "When both Port (experimental) and SectionName are specified, the name and port of the
             // selected listener must match both specified values."
             && (parent["sectionName"].is_null() || parent["sectionName"] == spec["name"])
             && (parent["port"].is_null() || parent["port"] == spec["port"])
     });
-    selected && allows_kind(spec, kind) && allows_namespace(objects, listener, namespace_of(route))
+    let namespaces = &spec["allowedRoutes"]["namespaces"];
+    selected
+        && allows_kind(spec, kind)
+        && allows(objects, namespaces, "Same", owner, namespace_of(route))
 }
 
 /// "Kinds specifies the groups and kinds of Routes that are allowed to bind to this Gateway Listener.
@@ -156,20 +184,49 @@ fn allows_kind(spec: &Value, kind: &str) -> bool {
 
 /// "All: Routes in all namespaces may be used by this Gateway. Selector: Routes in namespaces selected
 /// by the selector may be used by this Gateway. Same: Only Routes in the same namespace may be used by
-/// this Gateway" (the default).
-fn allows_namespace(objects: Objects<'_>, listener: &Listener<'_>, namespace: &str) -> bool {
-    let namespaces = &listener.spec["allowedRoutes"]["namespaces"];
-    match namespaces["from"].as_str().unwrap_or("Same") {
+/// this Gateway".
+fn allows(
+    objects: Objects<'_>,
+    namespaces: &Value,
+    default: &str,
+    owner: &Value,
+    namespace: &str,
+) -> bool {
+    match namespaces["from"].as_str().unwrap_or(default) {
         "All" => true,
-        "Same" => namespace_of(listener.gateway) == namespace,
+        "Same" => namespace_of(owner) == namespace,
         "Selector" => {
-            let labels = objects
-                .get("Namespace", "", namespace)
-                .map(|object| &object["metadata"]["labels"]);
-            let wanted = namespaces["selector"]["matchLabels"].as_object();
-            let mut wanted = wanted.into_iter().flatten();
-            labels.is_some_and(|labels| wanted.all(|(key, value)| labels[key] == *value))
+            let object = objects.get("Namespace", "", namespace);
+            let labels = object.map_or(&Value::Null, |object| &object["metadata"]["labels"]);
+            selects(&namespaces["selector"], labels)
         }
         _ => false,
+    }
+}
+
+/// "The result of matchLabels and matchExpressions are ANDed. [...] Valid operators are In, NotIn,
+/// Exists and DoesNotExist"; "NotIn [...] Objects without the key are selected too."
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let wanted = selector["matchLabels"].as_object();
+    let mut wanted = wanted.into_iter().flatten();
+    let mut expressions = list(&selector["matchExpressions"]);
+    wanted.all(|(key, value)| labels[key] == *value)
+        && expressions.all(|expression| {
+            let label = &labels[text(&expression["key"])];
+            let among = list(&expression["values"]).any(|value| value == label);
+            match text(&expression["operator"]) {
+                "In" => among,
+                "NotIn" => !among,
+                "Exists" => !label.is_null(),
+                "DoesNotExist" => label.is_null(),
+                other => panic!("the generator made an operator {other:?}"),
+            }
+        })
+}
+
+impl Listener<'_> {
+    /// Indistinct, or of different protocols on one port, which cannot be served here.
+    fn conflicts(&self, other: &Self) -> bool {
+        self.port == other.port && (self.host == other.host || self.tls != other.tls)
     }
 }

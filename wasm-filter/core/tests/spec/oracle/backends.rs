@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::attach::GROUP;
-use super::filters::Filters;
+use super::filters::{Filters, MIRRORS, mirrors};
 use super::objects::{Objects, annotation, items, kong, list, name_of, namespace_of, text};
 
 /// What is spoken with an upstream.
@@ -43,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) protocol: Protocol,
     pub(crate) path: Option<String>,
     pub(crate) host_header: Option<String>,
+    /// Of an ExternalName.
+    pub(crate) external: Option<String>,
     /// Connect, write, read.
     pub(crate) timeouts: [Option<u32>; 3],
     pub(crate) retries: Option<u8>,
@@ -51,13 +53,14 @@ pub(crate) struct Service {
 
 /// The backends of a rule of an HTTPRoute or GRPCRoute.
 pub(crate) fn of_rule(objects: Objects<'_>, kind: &str, route: &Value, rule: &Value) -> Vec<Share> {
+    let left = MIRRORS - mirrors(&rule["filters"]).min(MIRRORS);
     list(&rule["backendRefs"])
         .map(|reference| Share {
             // "If unspecified, weight defaults to 1." "If weight is set to 0, no traffic should be
             // forwarded for this entry."
             weight: reference["weight"].as_u64().unwrap_or(1),
             target: of_ref(objects, kind, route, reference),
-            filters: Filters::read(objects, kind, route, &reference["filters"]),
+            filters: Filters::read(objects, kind, route, &reference["filters"], left),
         })
         .collect()
 }
@@ -89,9 +92,11 @@ pub(crate) fn of_ref(objects: Objects<'_>, kind: &str, route: &Value, reference:
     let Some(service) = objects.get("Service", namespace, name) else {
         return invalid;
     };
-    let mut ports = list(&service["spec"]["ports"]);
-    match ports.find(|port| port["port"] == reference["port"]) {
-        Some(port) => of_port(objects, service, port, kind == "GRPCRoute"),
+    match by_number(service, &reference["port"]) {
+        // "If a Route is not able to send traffic to the backend using the specified protocol then
+        // the backend is considered invalid."
+        Some(port) if !speaks(service, &port, kind == "GRPCRoute") => invalid,
+        Some(port) => of_port(objects, service, &port, kind == "GRPCRoute"),
         None => invalid,
     }
 }
@@ -106,14 +111,22 @@ pub(crate) fn of_ingress(objects: Objects<'_>, ingress: &Value, backend: &Value)
         return missing;
     };
     let mut ports = list(&service["spec"]["ports"]);
-    let found = ports.find(|known| match port["name"].as_str() {
-        Some(name) => known["name"] == name,
-        None => known["port"] == port["number"],
-    });
+    let found = match port["name"].as_str() {
+        Some(name) => ports.find(|known| known["name"] == name).cloned(),
+        None => by_number(service, &port["number"]),
+    };
     match found {
-        Some(port) => of_port(objects, service, port, false),
+        Some(port) => of_port(objects, service, &port, false),
         None => missing,
     }
+}
+
+/// A Service's port of this number. "Any port of an ExternalName can be named" (docs/routing.md).
+fn by_number(service: &Value, number: &Value) -> Option<Value> {
+    let mut ports = list(&service["spec"]["ports"]);
+    let known = ports.find(|port| port["port"] == *number).cloned();
+    let any = service["spec"]["externalName"].is_string();
+    known.or_else(|| any.then(|| json!({ "port": number })))
 }
 
 fn of_port(objects: Objects<'_>, service: &Value, port: &Value, grpc: bool) -> Target {
@@ -122,10 +135,14 @@ fn of_port(objects: Objects<'_>, service: &Value, port: &Value, grpc: bool) -> T
         namespace: namespace_of(service).to_owned(),
         name: name_of(service).to_owned(),
         port: u16::try_from(port["port"].as_u64().unwrap_or(0)).unwrap_or(0),
-        endpoints: endpoints(objects, service, text(&port["name"])),
+        endpoints: match service["spec"]["externalName"].as_str() {
+            Some(name) => resolved(objects, name, &port["port"]),
+            None => endpoints(objects, service, text(&port["name"])),
+        },
         protocol: protocol(service, port, grpc),
         path: kong(service, "path").map(str::to_owned),
         host_header: kong(service, "host-header").map(str::to_owned),
+        external: service["spec"]["externalName"].as_str().map(str::to_owned),
         timeouts: ["connect-timeout", "write-timeout", "read-timeout"].map(number),
         retries: kong(service, "retries").and_then(|text| text.parse().ok()),
         plugins: kong(service, "plugins").map(items).unwrap_or_default(),
@@ -170,6 +187,30 @@ fn endpoints(objects: Objects<'_>, service: &Value, port: &str) -> BTreeSet<Sock
         }
     }
     if ready.is_empty() { draining } else { ready }
+}
+
+/// "ExternalName: Maps the Service to the contents of the externalName field": its addresses, as the
+/// host found them, with the Service's port.
+fn resolved(objects: Objects<'_>, name: &str, port: &Value) -> BTreeSet<SocketAddr> {
+    let found = objects.get("ResolvedName", "", &name.to_ascii_lowercase());
+    let addresses = found.into_iter().flat_map(|name| list(&name["addresses"]));
+    let port = u16::try_from(port.as_u64().unwrap_or(0)).unwrap_or(0);
+    addresses
+        .filter_map(|address| text(address).parse::<IpAddr>().ok())
+        .map(|address| SocketAddr::new(address, port))
+        .collect()
+}
+
+/// Can requests of a route be sent there? docs/routing.md, Services: "Any other, and WebSocket for a
+/// GRPCRoute, makes a backendRef invalid"; the annotation comes first.
+fn speaks(service: &Value, port: &Value, grpc: bool) -> bool {
+    let known = ["kubernetes.io/h2c", "http", "https", "grpc", "grpcs"];
+    let web_socket = ["kubernetes.io/ws", "kubernetes.io/wss"];
+    kong(service, "protocol").is_some()
+        || match port["appProtocol"].as_str() {
+            None => true,
+            Some(name) => known.contains(&name) || (!grpc && web_socket.contains(&name)),
+        }
 }
 
 /// "`kubernetes.io/h2c`: HTTP/2 prior knowledge over cleartext", "`kubernetes.io/ws`: WebSocket over

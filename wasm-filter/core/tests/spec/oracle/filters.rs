@@ -35,8 +35,25 @@ pub(crate) struct Mirror {
     pub(crate) service: Service,
 }
 
+/// "Those behind the fourth, of rule and backend together," have no effect (docs/routing.md).
+pub(crate) const MIRRORS: usize = 4;
+
+/// How many mirrors there are in a list of filters.
+pub(crate) fn mirrors(filters: &Value) -> usize {
+    list(filters)
+        .filter(|filter| filter["type"] == "RequestMirror")
+        .count()
+}
+
 impl Filters {
-    pub(crate) fn read(objects: Objects<'_>, kind: &str, route: &Value, filters: &Value) -> Self {
+    /// With so many mirrors at most.
+    pub(crate) fn read(
+        objects: Objects<'_>,
+        kind: &str,
+        route: &Value,
+        filters: &Value,
+        mut left: usize,
+    ) -> Self {
         let mut out = Self::default();
         for filter in list(filters) {
             match text(&filter["type"]) {
@@ -49,7 +66,9 @@ impl Filters {
                 }
                 "RequestRedirect" => out.redirect = Some(filter["requestRedirect"].clone()),
                 "URLRewrite" => out.rewrite = Some(filter["urlRewrite"].clone()),
+                "RequestMirror" if left == 0 => {}
                 "RequestMirror" => {
+                    left -= 1;
                     out.mirrors
                         .extend(mirror(objects, kind, route, &filter["requestMirror"]))
                 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::attach::{Listener, places};
 use super::backends;
-use super::filters::Filters;
+use super::filters::{Filters, MIRRORS};
 use super::ingress::sorted;
 use super::matches::read;
 use super::objects::{Objects, age, items, kong, list, name_of, namespace_of};
@@ -82,7 +82,7 @@ pub(crate) fn action(
     } else {
         "HTTPRoute"
     };
-    let mut filters = Filters::read(objects, name, route, &rule["filters"]);
+    let mut filters = Filters::read(objects, name, route, &rule["filters"], MIRRORS);
     filters
         .plugins
         .extend(kong(route, "plugins").map(items).unwrap_or_default());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::choices::Choices;
-use super::{HOSTS, NAMESPACES, WILDCARDS};
+use super::{HOSTS, NAMESPACES, WILDCARDS, created, put};
 
 /// Ports that Gateways listen on, and which of them have TLS.
 pub(crate) const PORTS: [(u16, bool); 4] = [(80, false), (8080, false), (443, true), (8443, true)];
@@ -26,8 +26,12 @@ pub(crate) fn base(c: &mut Choices) -> Vec<Value> {
         "plugin": "cors"}),
     );
     for ns in NAMESPACES {
+        let mut labels = json!({"team": c.of(&["red", "blue"])});
+        if c.one_in(2) {
+            labels["env"] = c.of(&["prod", "test"]).into();
+        }
         out.push(json!({"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": ns, "labels": {"team": c.of(&["red", "blue"])}}}));
+            "metadata": {"name": ns, "labels": labels}}));
         for name in ["p0", "p1"] {
             out.push(
                 json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin",
@@ -46,12 +50,28 @@ pub(crate) fn base(c: &mut Choices) -> Vec<Value> {
             {"name": "l1", "port": 443, "protocol": "HTTPS", "hostname": c.of(&WILDCARDS),
             "allowedRoutes": {"namespaces": {"from": "All"}},
             "tls": {"certificateRefs": [{"name": "t0"}]}}]);
-        out.push(gateway_of(c.of(&NAMESPACES), "gw0", "ours", listeners));
+        let gateway = gateway_of(c, "gw0", "ours", listeners);
+        out.push(gateway);
     }
     for index in 0..c.between(1, 3) {
         out.push(gateway(c, index));
     }
+    for index in 0..[0, 0, 1, 2][c.below(4)] {
+        out.push(listener_set(c, index));
+    }
     out
+}
+
+fn listener_set(c: &mut Choices, index: usize) -> Value {
+    let listeners: Vec<Value> = (0..c.between(1, 3)).map(|i| listener(c, i)).collect();
+    let mut parent = json!({"name": c.of(&["gw0", "gw0", "gw1", "gw9"])});
+    if !c.one_in(4) {
+        parent["namespace"] = c.of(&NAMESPACES).into();
+    }
+    let mut metadata = json!({"namespace": c.of(&NAMESPACES), "name": format!("ls{index}")});
+    put(&mut metadata, "creationTimestamp", created(c));
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "ListenerSet", "metadata": metadata,
+        "spec": {"parentRef": parent, "listeners": listeners}})
 }
 
 pub(crate) fn hostname(c: &mut Choices) -> Option<&'static str> {
@@ -66,13 +86,41 @@ fn gateway(c: &mut Choices, index: usize) -> Value {
     let listeners: Vec<Value> = (0..c.between(1, 4)).map(|i| listener(c, i)).collect();
     let class = if c.one_in(8) { "theirs" } else { "ours" };
     let name = format!("gw{index}");
-    gateway_of(c.of(&NAMESPACES), &name, class, listeners.into())
+    gateway_of(c, &name, class, listeners.into())
 }
 
-fn gateway_of(ns: &str, name: &str, class: &str, listeners: Value) -> Value {
-    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+fn gateway_of(c: &mut Choices, name: &str, class: &str, listeners: Value) -> Value {
+    let ns = c.of(&NAMESPACES);
+    let mut gateway = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
         "metadata": {"namespace": ns, "name": name},
-        "spec": {"gatewayClassName": class, "listeners": listeners}})
+        "spec": {"gatewayClassName": class, "listeners": listeners}});
+    // Mostly they let ListenerSets in.
+    let allowed = match c.below(6) {
+        0 => Value::Null,
+        1 => json!({"from": "Same"}),
+        2 => json!({"from": "None"}),
+        3 => selected(c),
+        _ => json!({"from": "All"}),
+    };
+    if !allowed.is_null() {
+        gateway["spec"]["allowedListeners"] = json!({"namespaces": allowed});
+    }
+    gateway
+}
+
+/// Namespaces by their labels.
+fn selected(c: &mut Choices) -> Value {
+    let teams = [&["red"][..], &["blue"], &["red", "blue"], &["green"]][c.below(4)];
+    let selector = match c.below(7) {
+        0..3 => json!({"matchLabels": {"team": "red"}}),
+        3 => json!({"matchExpressions": [{"key": "team", "operator": "In", "values": teams}]}),
+        4 => json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": teams}]}),
+        5 => json!({"matchExpressions": [{"key": "env",
+            "operator": c.of(&["Exists", "DoesNotExist"])}]}),
+        _ => json!({"matchLabels": {"team": "red"}, "matchExpressions": [
+            {"key": "env", "operator": "NotIn", "values": ["prod"]}]}),
+    };
+    json!({"from": "Selector", "selector": selector})
 }
 
 fn listener(c: &mut Choices, index: usize) -> Value {
@@ -91,7 +139,7 @@ fn listener(c: &mut Choices, index: usize) -> Value {
     }
     let from = match c.below(5) {
         0 => json!({"from": "Same"}),
-        1 => json!({"from": "Selector", "selector": {"matchLabels": {"team": "red"}}}),
+        1 => selected(c),
         2 => Value::Null,
         _ => json!({"from": "All"}),
     };
@@ -110,8 +158,15 @@ fn listener(c: &mut Choices, index: usize) -> Value {
 }
 
 pub(crate) fn grant(c: &mut Choices) -> Value {
-    let from = c.of(&["HTTPRoute", "HTTPRoute", "GRPCRoute", "Gateway"]);
-    let mut to = json!({"group": "", "kind": if from == "Gateway" { "Secret" } else { "Service" }});
+    let from = c.of(&[
+        "HTTPRoute",
+        "HTTPRoute",
+        "GRPCRoute",
+        "Gateway",
+        "ListenerSet",
+    ]);
+    let secret = matches!(from, "Gateway" | "ListenerSet");
+    let mut to = json!({"group": "", "kind": if secret { "Secret" } else { "Service" }});
     if c.one_in(3) {
         to["name"] = c.of(&["s0", "s1", "t0"]).into();
     }

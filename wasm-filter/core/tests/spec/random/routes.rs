@@ -80,6 +80,9 @@ fn route(
 
 fn parent(c: &mut Choices) -> Value {
     let mut out = json!({"name": c.of(&["gw0", "gw0", "gw0", "gw1", "gw2"])});
+    if c.one_in(4) {
+        out = json!({"kind": "ListenerSet", "name": c.of(&["ls0", "ls0", "ls1"])});
+    }
     if !c.one_in(4) {
         out["namespace"] = c.of(&NAMESPACES).into();
     }
@@ -114,7 +117,7 @@ fn rule(c: &mut Choices) -> Value {
             "group": "configuration.konghq.com", "kind": "KongPlugin", "name": "p0"}}));
     }
     if !redirects {
-        for _ in 0..[0, 0, 0, 0, 0, 1, 2][c.below(7)] {
+        for _ in 0..[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 5][c.below(12)] {
             filters.push(mirror(c));
         }
         if c.one_in(8) {
@@ -243,6 +246,9 @@ fn backends(c: &mut Choices, http: bool) -> Vec<Value> {
             if http && c.one_in(12) {
                 filters.push(mirror(c));
             }
+            if http && c.one_in(12) {
+                filters.push(rewrite(c, false));
+            }
             if !filters.is_empty() {
                 out["filters"] = filters.into();
             }
@@ -319,7 +325,7 @@ fn redirect(c: &mut Choices, prefix_only: bool) -> Value {
 fn rewrite(c: &mut Choices, prefix_only: bool) -> Value {
     let mut out = json!({});
     if c.one_in(2) {
-        out["hostname"] = "up.example".into();
+        out["hostname"] = c.of(&["up.example", "a.com"]).into();
     } else {
         out["path"] = path_edit(c, prefix_only);
     }

@@ -8,6 +8,9 @@ use super::choices::Choices;
 /// `s0` and `s1` have endpoints mostly, `s2` has none, `s9` does not exist.
 pub(crate) const SERVICES: [&str; 6] = ["s0", "s0", "s1", "s1", "s2", "s9"];
 
+/// What ExternalNames name; the last is not resolved.
+const NAMES: [&str; 3] = ["one.example", "two.example", "none.example"];
+
 /// The Services of both namespaces with their slices.
 pub(crate) fn all(c: &mut Choices) -> Vec<Value> {
     let mut out = Vec::new();
@@ -16,7 +19,12 @@ pub(crate) fn all(c: &mut Choices) -> Vec<Value> {
             if c.one_in(12) {
                 continue;
             }
-            out.push(service(c, ns, name));
+            let mut service = service(c, ns, name);
+            if c.one_in(10) {
+                service["spec"]["type"] = "ExternalName".into();
+                service["spec"]["externalName"] = c.of(&NAMES).into();
+            }
+            out.push(service);
             if *name == "s2" {
                 continue;
             }
@@ -25,6 +33,15 @@ pub(crate) fn all(c: &mut Choices) -> Vec<Value> {
                 out.push(self::slice(c, ns, name, slice, &net));
             }
         }
+    }
+    for (index, name) in NAMES.iter().enumerate().take(2) {
+        let addresses: Vec<String> = (0..c.between(0, 3))
+            .map(|_| format!("10.9.{index}.{}", c.between(1, 5)))
+            .collect();
+        out.push(
+            json!({"apiVersion": "silverback.rs/v1", "kind": "ResolvedName",
+            "metadata": {"name": name}, "addresses": addresses}),
+        );
     }
     out
 }
@@ -41,6 +58,7 @@ fn service(c: &mut Choices, ns: &str, name: &str) -> Value {
         "kubernetes.io/wss",
         "grpc",
         "grpcs",
+        "example.com/unknown",
     ]);
     let mut first = json!({"name": "http", "port": 80, "targetPort": 8080});
     if !app.is_empty() {
