@@ -102,8 +102,8 @@ const HOST_CODES: &[CodePage] = &[
     },
     CodePage {
         code: "UnusableCertificate",
-        cause: "A Secret whose certificate is served is missing, or has none that can be used.",
-        cure: "Create it with `kubectl create secret tls`; until then its hosts have no certificate of their own.",
+        cause: "A Secret whose certificate is served or shown to upstreams, or a Secret or ConfigMap with authorities for upstreams, is missing or has none that can be used.",
+        cure: "Create it with `kubectl create secret tls`; until then its hosts have no certificate of their own, and requests to the upstreams concerned are answered 502.",
     },
 ];
 

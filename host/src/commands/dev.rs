@@ -17,6 +17,7 @@ mod ports;
 mod running;
 mod show;
 mod stubs;
+mod upstream_tls;
 mod watch;
 
 use std::io::{self, Write};

@@ -50,6 +50,7 @@ mod problems;
 mod routes;
 mod status;
 mod store;
+mod tls_policies;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ use self::hosts::Hosts;
 use self::listeners::Listeners;
 use self::plugins::PluginSets;
 use self::store::Store;
+use self::tls_policies::TlsPolicies;
 use crate::object::{Id, ObjectKey};
 use crate::problem::Problem;
 use crate::resources::{self, Object, Parsed};
@@ -129,6 +131,7 @@ pub struct Translator {
     hosts: Hosts,
     named: Named,
     names: Names,
+    tls_policies: TlsPolicies,
     /// `serviceUpstream` of the class's parameters.
     service_upstream: bool,
     certificates: Certificates,

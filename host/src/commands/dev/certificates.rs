@@ -69,7 +69,7 @@ pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec
 }
 
 /// A problem of a Secret. The message never has anything of its data.
-fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
+pub(super) fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
     let mut problem = Problem::new("UnusableCertificate", Severity::Error, message)
         .hint("it needs tls.crt and tls.key in PEM, as `kubectl create secret tls` makes them")
         .about(secret);
@@ -78,7 +78,7 @@ fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
 }
 
 /// The certificate in a Secret; or the field that is wrong, and why.
-fn key_pair(json: &[u8]) -> Result<KeyPair, (&'static str, String)> {
+pub(super) fn key_pair(json: &[u8]) -> Result<KeyPair, (&'static str, String)> {
     // It came from the manifests' own writer.
     let secret: Value = serde_json::from_slice(json).unwrap_or_default();
     let pair = KeyPair {
@@ -89,7 +89,7 @@ fn key_pair(json: &[u8]) -> Result<KeyPair, (&'static str, String)> {
     Ok(pair)
 }
 
-fn text(secret: &Value, name: &str) -> Result<String, String> {
+pub(super) fn text(secret: &Value, name: &str) -> Result<String, String> {
     // "stringData overwrites data" (Secret v1).
     if let Some(text) = secret["stringData"][name].as_str() {
         return Ok(text.to_owned());

@@ -15,6 +15,7 @@ use super::log::FilterLog;
 use super::names::Names;
 use super::ports::{self, Ports};
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
+use super::upstream_tls;
 use crate::commands::Failure;
 use crate::dump::Dump;
 use crate::gateway::{AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair};
@@ -59,6 +60,8 @@ pub(super) struct Running {
     own: KeyPair,
     /// What the TLS ports were given, and what was wrong with it.
     secured: BTreeMap<u16, (Certificates, Vec<Problem>)>,
+    /// TLS towards upstreams, and what was wrong with it.
+    upstream_tls: (upstream_tls::Policies, Vec<Problem>),
     /// What is not as usual, for the start.
     pub(super) notes: Vec<String>,
 }
@@ -161,6 +164,7 @@ impl Running {
             names,
             own,
             secured: BTreeMap::new(),
+            upstream_tls: Default::default(),
             notes: Vec::new(),
         };
         let effect = running.change(set, Instant::now(), Instant::now())?;
@@ -251,6 +255,7 @@ impl Running {
         }
         // A Secret can change without the table.
         self.secure(&self.ports.clone());
+        self.secure_upstreams();
         let mut ports = self.ports.clone();
         ports.retain(|number, port| before.get(number) != Some(port));
         let mut closed: Vec<u16> = before.keys().copied().collect();
@@ -391,6 +396,19 @@ impl Running {
         self.secured = secured;
     }
 
+    /// Gives the gateway the TLS policies that plans name.
+    fn secure_upstreams(&mut self) {
+        let found = upstream_tls::policies(&self.objects, self.entities.values());
+        if found.0 != self.upstream_tls.0
+            && let Err(error) = self.gateway.set_upstream_tls(&found.0)
+        {
+            // Requests that need one of these are answered 502.
+            self.notes.push(error.to_string());
+            tracing::error!(%error, "TLS towards upstreams");
+        }
+        self.upstream_tls = found;
+    }
+
     /// All problems with places; returns those that are new.
     fn look_for_problems(&mut self) -> Vec<Problem> {
         let objects = self.set.objects();
@@ -398,6 +416,7 @@ impl Running {
         problems.extend(self.refused.values().cloned());
         problems.extend(self.findings.values().flatten().cloned());
         problems.extend(self.secured.values().flat_map(|(_, found)| found.clone()));
+        problems.extend(self.upstream_tls.1.iter().cloned());
         let mut locator = Locator::default();
         for problem in &mut problems {
             self.set.place(problem, &objects, &mut locator);

@@ -56,7 +56,7 @@ pub(crate) enum AppProtocol {
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
     let metadata = root.key("metadata");
-    let annotations = annotations::read(&metadata, sink);
+    let mut annotations = annotations::read(&metadata, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
     let source = if spec.key("type").text(sink) == Ok(Some("ExternalName")) {
@@ -65,17 +65,44 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
         Source::Slices
     };
     let ports = spec.key("ports");
-    let ports = ports
+    let ports: Box<[ServicePortSpec]> = ports
         .items(sink)
         .unwrap_or_default()
         .iter()
         .filter_map(|(_, port)| read_port(port, sink).ok().flatten())
         .collect();
+    if let Some(annotations) = &mut annotations
+        && annotations.tls.is_some()
+    {
+        needs_tls(annotations, &ports, &metadata.key("annotations"), sink);
+    }
     Service {
         ports,
         source,
         cluster_ips: read_cluster_ips(&spec, sink),
         annotations,
+    }
+}
+
+/// Kong: "tls_verify can only be set if protocol is one of https, tls, wss, grpcs", and so for the other
+/// settings: one that would have no effect anywhere closes the Service.
+fn needs_tls(
+    annotations: &mut ServiceAnnotations,
+    ports: &[ServicePortSpec],
+    field: &Field<'_, '_>,
+    sink: &mut Sink,
+) {
+    let of_port = |port: &ServicePortSpec| port.protocol.map(AppProtocol::upstream);
+    let tls = match annotations.protocol {
+        Some(protocol) => protocol.is_tls(),
+        None => ports
+            .iter()
+            .filter_map(of_port)
+            .any(UpstreamProtocol::is_tls),
+    };
+    if !tls {
+        let message = "certificates of endpoints need a protocol with TLS (https, wss or grpcs)";
+        annotations.refuse(message, field, sink);
     }
 }
 

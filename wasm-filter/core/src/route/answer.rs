@@ -476,7 +476,7 @@ impl<'t> Chosen<'t> {
             .then(|| forward::server_name(host.unwrap_or(request.host)))
             .flatten();
         let tls = protocol.is_tls().then(|| UpstreamTls {
-            policy: 0,
+            policy: settings.tls_policy,
             server_name: server_name.as_ref().map_or(b"", HostName::as_bytes),
         });
         names::write(

@@ -76,6 +76,7 @@ impl Resolved {
         for mirror in &spec.mirrors {
             let cost = "nothing is mirrored there";
             let target = self.target(route, &mirror.field, cost, &mirror.target, reads);
+            let target = self.unprotected(&mirror.field, target, reads);
             filters.mirrors.extend(target.map(|service| Mirror {
                 service,
                 numerator: mirror.numerator,
@@ -83,6 +84,29 @@ impl Resolved {
             }));
         }
         filters
+    }
+
+    /// Mirrors have no TLS policy (docs/contract.md): one that needs it is dropped.
+    fn unprotected(
+        &mut self,
+        field: &str,
+        target: Option<ServicePort>,
+        reads: &mut Reads<'_>,
+    ) -> Option<ServicePort> {
+        let port = target?;
+        let service = reads.service(&port.namespace, &port.name)?;
+        if service.annotations.as_ref().is_none_or(|a| a.tls.is_none()) {
+            return Some(port);
+        }
+        let message = "mirrors are sent without verification and client certificate, which the \
+                       annotations of the Service ask for; nothing is mirrored there";
+        self.findings.push(Finding::error(
+            Code::UnsupportedField,
+            format!("{field}.name"),
+            message,
+        ));
+        self.unresolved("UnsupportedValue", message);
+        None
     }
 
     fn target(

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::entities;
 use super::store::Store;
+use super::tls_policies::TlsPolicy;
 use crate::object::{Id, Kind};
 use crate::resources::View;
 use crate::resources::service::{AppProtocol, Service, ServicePortSpec, Source};
@@ -205,6 +206,7 @@ fn settings(
         },
         ..ServiceSettings::default()
     };
+    settings.tls_policy = tls_policy(store, port).map_or(0, |policy| policy.id());
     if let Some(annotations) = &service.annotations {
         if let Some(protocol) = annotations.protocol {
             settings.protocol = protocol;
@@ -222,6 +224,22 @@ fn settings(
             .cloned();
     }
     settings
+}
+
+/// The TLS policy of a Service port that speaks TLS.
+pub(crate) fn tls_policy(store: &Store, port: &ServicePort) -> Option<TlsPolicy> {
+    let service = store.service(&port.namespace, &port.name)?;
+    let annotations = service.annotations.as_ref()?;
+    let settings = annotations.tls.as_deref()?;
+    let of_port = || {
+        let spec = service.by_number(port.port)?;
+        spec.protocol.map(AppProtocol::upstream)
+    };
+    let protocol = annotations.protocol.or_else(of_port).unwrap_or_default();
+    protocol.is_tls().then(|| TlsPolicy {
+        namespace: (&*port.namespace).into(),
+        settings: settings.clone(),
+    })
 }
 
 /// A KongUpstreamPolicy.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::certificates::SecretName;
 use super::store::Store;
+use super::tls_policies::TlsPolicy;
 use crate::object::{Id, Kind};
 use crate::resources::View;
 use crate::resources::kong_plugin::{KongPlugin, SecretKey};
@@ -23,7 +24,11 @@ pub(crate) struct Entities {
 
 /// One entity.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "type"
+)]
 enum EntityJson<'a> {
     /// A certificate, and the server names that it is given out for.
     #[serde(rename = "certificate")]
@@ -46,6 +51,23 @@ enum EntityJson<'a> {
     /// A DNS name whose addresses are endpoints.
     #[serde(rename = "name")]
     Name { id: &'a str, name: &'a str },
+    /// How TLS is spoken with endpoints.
+    #[serde(rename = "tlsPolicy")]
+    TlsPolicy {
+        id: &'a str,
+        /// As plans name it.
+        policy: String,
+        verify: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        depth: Option<u8>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        ca_secrets: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        ca_config_maps: Vec<String>,
+        /// A Secret.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_certificate: Option<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -123,6 +145,32 @@ pub(crate) fn name_id(name: &str) -> Box<str> {
 
 pub(crate) fn name(id: &str, name: &str) -> String {
     json(&EntityJson::Name { id, name })
+}
+
+/// Id of the entity of a TLS policy.
+pub(crate) fn tls_policy_id(policy: u64) -> Box<str> {
+    format!("tls-policy/{policy:016x}").into()
+}
+
+pub(crate) fn tls_policy(id: &str, policy: u64, known: &TlsPolicy) -> String {
+    let TlsPolicy {
+        namespace,
+        settings,
+    } = known;
+    let full = |name: &str| format!("{namespace}/{name}");
+    json(&EntityJson::TlsPolicy {
+        id,
+        policy: format!("{policy:016x}"),
+        verify: settings.verify,
+        depth: settings.depth,
+        ca_secrets: settings.ca_secrets.iter().map(|name| full(name)).collect(),
+        ca_config_maps: settings
+            .ca_config_maps
+            .iter()
+            .map(|name| full(name))
+            .collect(),
+        client_certificate: settings.client.as_deref().map(full),
+    })
 }
 
 /// Id of the entity of a plugin set.

@@ -441,3 +441,27 @@ fn an_extension_that_does_not_exist_is_an_unresolved_reference() {
     );
     assert!(targets(&world).is_empty());
 }
+
+#[test]
+fn a_mirror_that_must_be_verified_is_dropped() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: safe, namespace: shop, annotations: \
+        {konghq.com/protocol: https, konghq.com/tls-verify: 'true'}}\n\
+        spec: {ports: [{port: 443}]}\n---\n";
+    let route = one_rule(
+        "HTTPRoute",
+        &format!(
+            "filters: [{{type: RequestMirror, requestMirror: {{backendRef: {{name: safe, port: 443}}}}}}], {TO_WEB}"
+        ),
+    );
+    let world = World::of(any_class(), &format!("{BASE}{service}{route}"));
+    assert_eq!(matches(&world)[0]["filters"]["mirrors"], Value::Null);
+    assert_eq!(targets(&world), ["shop/web:80*1"]);
+    assert_eq!(
+        conditions(&world, "HTTPRoute")[1],
+        "ResolvedRefs=False/UnsupportedValue"
+    );
+    assert_eq!(
+        problems(&world, "HTTPRoute", "error"),
+        ["UnsupportedField spec.rules[0].filters[0].requestMirror.backendRef.name"]
+    );
+}

@@ -90,18 +90,19 @@ fn a_bad_value_closes_the_service_or_has_no_effect() {
         ("konghq.com/path: base", "500", "InvalidAnnotation"),
         ("konghq.com/path: '/a?b'", "500", "InvalidAnnotation"),
         ("konghq.com/host-header: 'a b'", "500", "InvalidAnnotation"),
-        ("konghq.com/client-cert: c", "500", "UnsupportedField"),
-        ("konghq.com/tls-verify: 'true'", "500", "UnsupportedField"),
+        // Where no TLS is spoken they cannot be in effect.
+        ("konghq.com/client-cert: c", "500", "InvalidAnnotation"),
+        ("konghq.com/tls-verify: 'true'", "500", "InvalidAnnotation"),
         ("konghq.com/tls-verify: 'false'", "a", ""),
         (
             "konghq.com/ca-certificates-secrets: c",
             "500",
-            "UnsupportedField",
+            "InvalidAnnotation",
         ),
         (
             "konghq.com/ca-certificates-configmaps: c",
             "500",
-            "UnsupportedField",
+            "InvalidAnnotation",
         ),
         ("konghq.com/plugins: 'a b'", "500", "InvalidAnnotation"),
         ("konghq.com/path: 1", "500", "WrongType"),
@@ -144,5 +145,78 @@ fn a_bad_value_closes_the_service_or_has_no_effect() {
         // The Ingress says why it answers 500.
         let of_ingress = problems.iter().any(|p| &*p.object.kind == "Ingress");
         assert_eq!(of_ingress, expected == "500", "{annotation}");
+    }
+}
+
+#[test]
+fn certificates_of_endpoints_are_a_policy_by_id_and_an_entity() {
+    let tls = "konghq.com/protocol: https";
+    for (annotations, expected) in [
+        ("konghq.com/tls-verify: 'false'", None),
+        ("konghq.com/client-cert: ''", None),
+        ("konghq.com/tls-verify: 'true'", Some(r#""verify":true"#)),
+        (
+            "konghq.com/tls-verify: 'TRUE', konghq.com/tls-verify-depth: '2', \
+             konghq.com/ca-certificates-secrets: 'b, a,b', konghq.com/ca-certificates-configmaps: c",
+            Some(
+                r#""verify":true,"depth":2,"caSecrets":["default/a","default/b"],"caConfigMaps":["default/c"]"#,
+            ),
+        ),
+        (
+            "konghq.com/client-cert: mine",
+            Some(r#""verify":false,"clientCertificate":"default/mine""#),
+        ),
+    ] {
+        let mut world = world(&format!("{tls}, {annotations}"), "");
+        let plan = world.ask(&get("h", "/p")).plan();
+        let policy = plan.tls.expect("TLS").0;
+        assert_eq!(policy != 0, expected.is_some(), "{annotations}");
+        let entity = expected.map(|fields| {
+            format!(
+                r#"{{"type":"tlsPolicy","id":"tls-policy/{policy:016x}","policy":"{policy:016x}",{fields}}}"#
+            )
+        });
+        assert_eq!(world.entities(), Vec::from_iter(entity), "{annotations}");
+        assert!(world.codes().is_empty(), "{annotations}");
+        // Nobody needs it any more.
+        world.apply(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n",
+        );
+        assert!(world.entities().is_empty(), "{annotations}");
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_honoured_close_the_service() {
+    let tls = "konghq.com/protocol: https";
+    for annotation in [
+        "konghq.com/tls-verify: 'yes'",
+        "konghq.com/tls-verify: 1",
+        "konghq.com/tls-verify-depth: '65'",
+        "konghq.com/client-cert: 'a b'",
+        "konghq.com/ca-certificates-secrets: 'a,/'",
+    ] {
+        let world = world(&format!("{tls}, {annotation}"), "");
+        assert_eq!(world.get("h", "/p"), "500", "{annotation}");
+        assert!(world.entities().is_empty(), "{annotation}");
+    }
+    // Where no TLS is spoken nobody would be verified.
+    for (annotations, port, expected) in [
+        ("konghq.com/tls-verify: 'true'", "", "500"),
+        (
+            "konghq.com/tls-verify: 'true'",
+            ", appProtocol: kubernetes.io/h2c",
+            "500",
+        ),
+        ("konghq.com/tls-verify: 'true'", ", appProtocol: https", "a"),
+        (
+            "konghq.com/tls-verify: 'true', konghq.com/protocol: http",
+            ", appProtocol: https",
+            "500",
+        ),
+        ("konghq.com/tls-verify: 'false'", "", "a"),
+    ] {
+        let world = world(annotations, port);
+        assert_eq!(world.get("h", "/p"), expected, "{annotations} {port}");
     }
 }

@@ -1,5 +1,9 @@
 //! Annotations of Services.
 
+mod tls;
+
+pub(crate) use self::tls::TlsAnnotations;
+
 use super::{Cost, PREFIX, PluginName, boolean, plugins, unsupported};
 use crate::problem::Code;
 use crate::resources::field::{Field, Sink, quote};
@@ -23,6 +27,8 @@ pub(crate) struct ServiceAnnotations {
     pub(crate) plugins: Box<[PluginName]>,
     /// The Service's own address is the endpoint.
     pub(crate) service_upstream: bool,
+    /// Certificates towards the endpoints; few have any.
+    pub(crate) tls: Option<Box<TlsAnnotations>>,
 }
 
 const SERVICE_UPSTREAM: &str = "ingress.kubernetes.io/service-upstream";
@@ -57,16 +63,7 @@ pub(crate) fn read(metadata: &Field<'_, '_>, sink: &mut Sink) -> Option<Box<Serv
 fn tunes(name: &str) -> bool {
     match name {
         "protocol" | "path" | "host-header" | "plugins" | SERVICE_UPSTREAM => false,
-        _ => closes(name).is_none(),
-    }
-}
-
-/// Those that are not supported and must not be ignored, unless they have this value.
-fn closes(name: &str) -> Option<&'static str> {
-    match name {
-        "client-cert" | "ca-certificates-secrets" | "ca-certificates-configmaps" => Some(""),
-        "tls-verify" => Some("false"),
-        _ => None,
+        _ => !tls::KNOWN.contains(&name),
     }
 }
 
@@ -106,18 +103,19 @@ impl ServiceAnnotations {
             SERVICE_UPSTREAM => {
                 self.service_upstream = boolean(value, field, sink).unwrap_or(false);
             }
-            _ => match closes(name) {
-                Some(harmless) if value.eq_ignore_ascii_case(harmless) => {}
-                Some(_) => {
-                    unsupported(Cost::Refuse, field, sink);
-                    self.refused = true;
+            _ if tls::KNOWN.contains(&name) => {
+                let mut tls = self.tls.take().map(|tls| *tls).unwrap_or_default();
+                if let Err(message) = tls.read(name, value) {
+                    self.refuse(&message, field, sink);
                 }
-                None => unsupported(Cost::Warning, field, sink),
-            },
+                self.tls = (tls != TlsAnnotations::default()).then(|| Box::new(tls));
+            }
+            _ => unsupported(Cost::Warning, field, sink),
         }
     }
 
-    fn refuse(&mut self, message: &str, field: &Field<'_, '_>, sink: &mut Sink) {
+    /// What must not be ignored cannot be honoured.
+    pub(crate) fn refuse(&mut self, message: &str, field: &Field<'_, '_>, sink: &mut Sink) {
         self.refused = true;
         sink.push(field.error(
             Code::InvalidAnnotation,

@@ -37,6 +37,9 @@ pub struct SettingsDump {
     /// How an endpoint is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyDump>,
+    /// Id of the TLS policy, as its entity has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_policy: Option<String>,
 }
 
 /// How an endpoint is chosen.
@@ -75,6 +78,7 @@ impl SettingsDump {
                 .external
                 .map(|(name, port)| format!("{name}:{port}")),
             policy: settings.policy().as_ref().map(PolicyDump::of),
+            tls_policy: (settings.tls_policy != 0).then(|| format!("{:016x}", settings.tls_policy)),
         }
     }
 }

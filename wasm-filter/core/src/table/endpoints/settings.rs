@@ -17,6 +17,7 @@ mod tag {
     pub(super) const HOST_HEADER: u8 = 3;
     pub(super) const TIMEOUTS: u8 = 4;
     pub(super) const RETRIES: u8 = 5;
+    pub(super) const TLS_POLICY: u8 = 6;
     pub(super) const FIRST_HINT: u8 = 128;
     pub(super) const EXTERNAL: u8 = 128;
     /// A reader that does not know it spreads evenly.
@@ -43,6 +44,8 @@ pub struct Settings<'a> {
     /// DNS name and port that the endpoints come from.
     pub external: Option<(&'a str, u16)>,
     pub(crate) policy: Option<&'a [u8]>,
+    /// Id of the TLS policy; 0 = nothing is verified.
+    pub tls_policy: u64,
 }
 
 pub(super) fn encode(settings: &ServiceSettings) -> Vec<u8> {
@@ -71,6 +74,9 @@ pub(super) fn encode(settings: &ServiceSettings) -> Vec<u8> {
     }
     if let Some(retries) = settings.retries {
         put(tag::RETRIES, &[retries]);
+    }
+    if settings.tls_policy != 0 {
+        put(tag::TLS_POLICY, &settings.tls_policy.to_le_bytes());
     }
     if let Some(external) = &settings.external {
         let mut payload = Vec::new();
@@ -134,6 +140,7 @@ impl<'a> Settings<'a> {
                     settings.read_timeout = limit()?;
                 }
                 tag::RETRIES => settings.retries = Some(fields.u8()?),
+                tag::TLS_POLICY => settings.tls_policy = fields.u64()?,
                 tag::EXTERNAL => settings.external = Some((fields.text()?, fields.u16()?)),
                 tag::POLICY => settings.policy = Some(payload),
                 hint if hint >= tag::FIRST_HINT => {}
@@ -188,6 +195,7 @@ impl<'a> Settings<'a> {
                 port,
             }),
             policy: self.policy(),
+            tls_policy: self.tls_policy,
         }
     }
 }
@@ -239,6 +247,7 @@ mod tests {
                 port: 443,
             }),
             policy: Some(policy),
+            tls_policy: 7,
         };
         for settings in [ServiceSettings::default(), full] {
             let bytes = encode(&settings);

@@ -45,6 +45,9 @@ pub struct ServiceSettings {
     pub external: Option<NameToResolve>,
     /// `konghq.com/upstream-policy`.
     pub policy: Option<UpstreamPolicy>,
+    /// Id of the TLS policy in plans; 0 = nothing is verified. What it is, is an entity: no
+    /// certificate is in the table.
+    pub tls_policy: u64,
 }
 
 /// What is spoken with endpoints.
@@ -143,6 +146,12 @@ pub struct PassiveChecks {
 // === impl UpstreamProtocol ===
 
 impl UpstreamProtocol {
+    /// Is it TLS?
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs)
+    }
+
     /// As the annotation `konghq.com/protocol` names it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

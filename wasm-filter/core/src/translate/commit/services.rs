@@ -99,6 +99,15 @@ impl Translator {
                 let json = self.names.entity(&id, &name);
                 self.set_entity(id, json);
             }
+            let policy = found
+                .as_ref()
+                .and_then(|_| endpoints::tls_policy(&self.store, &port));
+            for policy in self.tls_policies.set(&port, policy) {
+                let id = entities::tls_policy_id(policy);
+                let known = self.tls_policies.get(policy);
+                let json = known.map(|known| entities::tls_policy(&id, policy, known));
+                self.set_entity(id, json);
+            }
             self.table.set_service(&port, found.as_ref());
         }
     }
