@@ -105,8 +105,11 @@ fn read_method(field: &Field<'_, '_>, sink: &mut Sink) -> Read<PathMatch> {
                 Some(text) => format!("/(?:{text})/"),
                 None => ANY_SERVICE.to_owned(),
             };
-            let method = method_text.unwrap_or("[^/]+");
-            let pattern = format!("{service}(?:{method})$");
+            let pattern = match method_text {
+                Some(method) => format!("{service}(?:{method})$"),
+                // Shorter, and so behind the same service with whatever method.
+                None => format!("{service}."),
+            };
             read_pattern(field, &pattern, Anchor::Start, sink).map(PathMatch::Regex)
         }
         other => {

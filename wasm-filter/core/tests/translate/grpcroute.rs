@@ -21,7 +21,7 @@ fn service_and_method_are_a_path() {
         ("{service: '', method: Get}", "Regex /[^/]+/Get$"),
         (
             "{type: RegularExpression, service: 'foo\\..*'}",
-            "Regex /(?:foo\\..*)/(?:[^/]+)$",
+            "Regex /(?:foo\\..*)/.",
         ),
         (
             "{type: RegularExpression, method: 'Get|Put'}",

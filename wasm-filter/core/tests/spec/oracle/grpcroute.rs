@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::attach::{Listener, places};
 use super::httproute::action;
-use super::matches::read;
+use super::matches::{Anchor, read, regex};
 use super::objects::{Objects, age, list, text};
 use super::paths::PathCond;
 use super::{Candidate, Kind, Scheme, Scope};
@@ -51,8 +51,22 @@ pub(crate) fn candidates(objects: Objects<'_>, listeners: &[Listener<'_>]) -> Ve
 /// Method: [...] If left empty or omitted, will match all services." A gRPC call is
 /// `POST /{service}/{method}`.
 fn path_of(method: &Value) -> Option<PathCond> {
-    if method["type"].as_str().unwrap_or("Exact") != "Exact" {
-        return None;
+    let part = |name: &str| {
+        let pattern = text(&method[name]);
+        match pattern {
+            "" => Some(None),
+            _ => Some(Some((pattern.len(), regex(pattern, Anchor::Whole, false)?))),
+        }
+    };
+    match method["type"].as_str().unwrap_or("Exact") {
+        "Exact" => {}
+        "RegularExpression" => {
+            return Some(PathCond::GrpcPattern {
+                service: part("service")?,
+                method: part("method")?,
+            });
+        }
+        _ => return None,
     }
     match (text(&method["service"]), text(&method["method"])) {
         ("", "") => Some(PathCond::GrpcAny),

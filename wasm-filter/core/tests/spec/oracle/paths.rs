@@ -19,6 +19,11 @@ pub(crate) enum PathCond {
     },
     /// Any gRPC service, this method.
     GrpcMethod(String),
+    /// "Patterns match each as a whole"; with the length of each.
+    GrpcPattern {
+        service: Option<(usize, Regex)>,
+        method: Option<(usize, Regex)>,
+    },
     /// Any request of a GRPCRoute.
     GrpcAny,
 }
@@ -73,6 +78,22 @@ impl PathCond {
                 (parts.len() == 3 && !parts[1].is_empty() && parts[2] == method.as_bytes())
                     .then_some(path.len())
             }
+            Self::GrpcPattern { service, method } => {
+                let rest = path.strip_prefix(b"/")?;
+                let slashes = (0..rest.len()).filter(|at| rest[*at] == b'/');
+                let is = |cond: &Option<(usize, Regex)>, part: &[u8]| match cond {
+                    Some((_, regex)) => regex.is_match(part),
+                    None => !part.is_empty(),
+                };
+                let mut splits = slashes.map(|at| (&rest[..at], &rest[at + 1..]));
+                // Without a pattern it is one name.
+                let name = |part: &[u8]| !part.contains(&b'/');
+                splits
+                    .any(|(first, last)| {
+                        is(service, first) && is(method, last) && (service.is_some() || name(first))
+                    })
+                    .then_some(path.len())
+            }
             Self::GrpcAny => Some(0),
         }
     }
@@ -89,6 +110,19 @@ impl PathCond {
             }
             Self::Prefix(prefix) => (2, longest(prefix.len().max(1)), 1),
             Self::Text(text) => (2, longest(text.len()), 2),
+            // "A pattern of a GRPCRoute has the size of `/(?:service)/(?:method)$`, or of
+            // `/(?:service)/.`; without service it comes with the methods alone."
+            Self::GrpcPattern {
+                service: Some((service, _)),
+                method,
+            } => {
+                let size = match method {
+                    Some((method, _)) => "/(?:)/(?:)$".len() + service + method,
+                    None => "/(?:)/.".len() + service,
+                };
+                (2, longest(size), 0)
+            }
+            Self::GrpcPattern { service: None, .. } => (3, 0, 0),
             // "Characters in a matching service" come before "Characters in a matching method".
             Self::GrpcMethod(_) => (3, 0, 0),
             Self::GrpcAny => (4, 0, 0),

@@ -78,6 +78,11 @@ fn towards(c: &mut Choices, candidate: &Candidate) -> Ask {
             path + c.of(&["", "", "/", "x"])
         }
         PathCond::GrpcMethod(method) => format!("/{}/{method}", c.of(&["foo", "foo.Bar", "s"])),
+        PathCond::GrpcPattern { .. } => format!(
+            "/{}/{}",
+            c.of(&["foo", "foo.Bar", "v1", "any"]),
+            c.of(&["Get", "v1", "Set", "foo/Get"])
+        ),
         PathCond::GrpcAny => "/any/Thing".to_owned(),
     };
     if path.is_empty() {

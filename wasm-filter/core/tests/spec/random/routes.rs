@@ -203,13 +203,30 @@ fn values(c: &mut Choices, names: &[&str], values: &[&str]) -> Vec<Value> {
 fn grpc_match(c: &mut Choices) -> Value {
     let mut out = json!({});
     let mut method = json!({});
+    let patterns = c.one_in(3);
     if !c.one_in(4) {
-        method["service"] = c.of(&["foo", "foo.Bar", "v1"]).into();
+        let names = ["foo", "foo.Bar", "v1"];
+        let services = [r"foo(\.Bar)?", "[a-z]+", r"\w+\..*", "foo|v1"];
+        method["service"] = if patterns {
+            c.of(&services)
+        } else {
+            c.of(&names)
+        }
+        .into();
     }
     if c.one_in(2) {
-        method["method"] = c.of(&["Get", "v1"]).into();
+        let methods = ["[GS]et", "v1", ".*t", "G|Get"];
+        method["method"] = if patterns {
+            c.of(&methods)
+        } else {
+            c.of(&["Get", "v1"])
+        }
+        .into();
     }
     if method.as_object().is_some_and(|fields| !fields.is_empty()) {
+        if patterns {
+            method["type"] = "RegularExpression".into();
+        }
         out["method"] = method;
     }
     let headers = values(c, &HEADERS, &VALUES);

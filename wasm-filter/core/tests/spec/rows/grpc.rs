@@ -34,6 +34,13 @@ rows! {
     method_alone: one(json!({"method": "Get"})), call("/any.Service/Get") => "one";
     method_alone_is_a_whole_name: one(json!({"method": "Get"})), call("/any.Service/GetAll") => "404";
     matching_is_case_sensitive: one(json!({"service": "foo.Bar", "method": "Get"})), call("/foo.bar/get") => "404";
+    // "Patterns match each as a whole" (docs/routing.md).
+    a_service_pattern: one(json!({"type": "RegularExpression", "service": r"foo\.(Bar|Baz)"})), call("/foo.Baz/Any") => "one";
+    a_service_pattern_is_of_the_whole_name: one(json!({"type": "RegularExpression", "service": "foo"})), call("/foo.Bar/Any") => "404";
+    a_method_pattern: one(json!({"type": "RegularExpression", "method": "[GS]et"})), call("/any.Service/Set") => "one";
+    a_method_pattern_is_of_the_whole_name: one(json!({"type": "RegularExpression", "method": "[GS]et"})), call("/any.Service/SetAll") => "404";
+    both_patterns_are_of_their_own_name: one(json!({"type": "RegularExpression", "service": "a|b", "method": "G|Get"})), call("/b/Get") => "one";
+    alternatives_of_one_do_not_take_the_other_in: one(json!({"type": "RegularExpression", "service": "a|b", "method": "G|Get"})), call("/a/x") => "404";
     headers_must_match: grpc(vec![to("one", json!([{"headers": [{"name": "A", "value": "1"}]}]))]), call("/x/Y") => "one";
     headers_that_differ_do_not: grpc(vec![to("one", json!([{"headers": [{"name": "A", "value": "2"}]}]))]), call("/x/Y") => "404";
 
@@ -42,6 +49,7 @@ rows! {
     service_and_method_before_service: two(json!({"method": {"service": "s"}}), json!({"method": {"service": "s", "method": "Get"}})), call("/s/Get") => "two";
     method_before_none: two(json!({}), json!({"method": {"method": "Get"}})), call("/s/Get") => "two";
     service_before_headers: two(json!({"headers": [{"name": "a", "value": "1"}]}), json!({"method": {"service": "s"}})), call("/s/Get") => "two";
+    a_service_pattern_with_a_method_before_the_same_without: two(json!({"method": {"type": "RegularExpression", "service": "s.*"}}), json!({"method": {"type": "RegularExpression", "service": "s.*", "method": "G"}})), call("/s/G") => "two";
     more_headers_first: two(json!({}), json!({"headers": [{"name": "a", "value": "1"}]})), call("/s/Get") => "two";
     first_rule_first: two(json!({}), json!({})), call("/s/Get") => "one";
 }
