@@ -145,7 +145,7 @@ pub(super) async fn attempt(
             }));
         }
     };
-    tracing::debug!(%endpoint, error = %error.error(), "no answer");
+    tracing::debug!(%endpoint, error = ?error.error(), "no answer");
     // What comes back was not written.
     let unsent = error.take_message().is_some();
     let http2 = error.error().source().and_then(|e| e.downcast_ref());

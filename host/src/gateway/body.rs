@@ -214,6 +214,16 @@ impl RequestBody {
         matches!(self.progress.get(), Progress::Sent(_))
     }
 
+    /// Whether nothing, trailers included, comes after this many pieces that are kept, and this many bytes.
+    /// Known with the last piece, it saves a frame of HTTP/2 that says nothing else.
+    fn is_end(&self, at: usize, yielded: u64) -> bool {
+        if self.hint.exact() == Some(yielded) {
+            return true;
+        }
+        let state = self.state.borrow();
+        at >= state.kept.len() && state.trailers.is_none() && state.incoming.is_end_stream()
+    }
+
     /// Reads all of it for the filter; it can still be sent afterwards. `Ok(None)` if it is
     /// larger than `max`.
     pub(super) async fn collect(&self, max: usize) -> Result<Option<Vec<u8>>, BodyError> {
@@ -247,7 +257,7 @@ impl RequestBody {
         if state.finished {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut state.incoming).poll_frame(cx) {
+        match poll_piece(&mut state.incoming, cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 state.pause = None;
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -344,6 +354,22 @@ impl UpstreamBody {
     }
 }
 
+/// The next frame that says something. A message that ends with an empty DATA frame comes with an empty
+/// piece at its end; passed on, it would be a frame of its own that ends nothing, and h2 (from 0.4.16 on,
+/// behind every peer made with hyper) closes a connection after a hundred of them.
+fn poll_piece(
+    incoming: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    loop {
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+            _ => return polled,
+        }
+    }
+}
+
 /// Bytes from a piece on.
 fn left(pieces: &[Bytes], at: usize) -> u64 {
     let left = pieces.get(at..).unwrap_or_default().iter();
@@ -384,8 +410,8 @@ impl Body for UpstreamBody {
             Poll::Pending => Progress::Client,
             Poll::Ready(Some(Ok(frame))) => {
                 *yielded += frame.data_ref().map_or(0, |data| data.len() as u64);
-                // hyper does not ask again after the last byte of a Content-Length.
-                if body.hint.exact() == Some(*yielded) {
+                // hyper does not ask again after the last piece.
+                if body.is_end(*at, *yielded) {
                     Progress::Sent(Instant::now())
                 } else {
                     Progress::Sending(Instant::now())
@@ -400,7 +426,9 @@ impl Body for UpstreamBody {
         match self {
             Self::Empty => true,
             Self::Copy { pieces, at } => left(pieces, *at) == 0,
-            Self::Stream { body, yielded, .. } => body.hint.exact() == Some(*yielded),
+            Self::Stream {
+                body, at, yielded, ..
+            } => body.is_end(*at, *yielded),
         }
     }
 
@@ -475,7 +503,7 @@ impl Relay {
         if self.over {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match poll_piece(&mut self.incoming, cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.pause = None;
                 if self.incoming.is_end_stream() {
@@ -488,6 +516,8 @@ impl Relay {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
+                let endpoint = self.transaction.endpoint;
+                tracing::debug!(?endpoint, ?error, "a response broke off");
                 self.broken();
                 Poll::Ready(Some(Err(BodyError::Upstream(error))))
             }

@@ -59,3 +59,47 @@ fn a_call_streams_both_ways_and_ends_with_its_status() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, call).await.unwrap() });
 }
+
+#[test]
+fn frames_that_say_nothing_are_not_passed_on() {
+    // More than h2 takes of them on one connection, in its whole life.
+    const CALLS: usize = 150;
+    let backend = AsyncBackend::http2(None, |mut stream| {
+        Box::pin(async move {
+            let mut out = {
+                let response = Response::builder().body(()).unwrap();
+                stream.respond.send_response(response, false).unwrap()
+            };
+            let (message, trailers) = stream.read().await;
+            assert_eq!((&*message, trailers), (&b"message"[..], None));
+            out.send_data(message.into(), false).unwrap();
+            out.send_data(Bytes::new(), true).unwrap();
+        })
+    });
+    let proxy = Proxy::start();
+    let endpoints = [backend.addr];
+    let hex = plan(&endpoints)
+        .change(|plan| plan.protocol = Protocol::Grpc)
+        .hex();
+    let calls = async {
+        let io = tokio::net::TcpStream::connect(proxy.addr).await.unwrap();
+        let (sender, connection) = h2::client::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        for _ in 0..CALLS {
+            let mut sender = sender.clone().ready().await.unwrap();
+            let request = Request::post("http://grpc.test/package.Service/Method")
+                .header("x-test-plan", &hex)
+                .body(());
+            let (response, mut messages) = sender.send_request(request.unwrap(), false).unwrap();
+            messages.send_data(Bytes::from("message"), false).unwrap();
+            messages.send_data(Bytes::new(), true).unwrap();
+            let mut answers = response.await.unwrap().into_body();
+            assert_eq!(answers.data().await.unwrap().unwrap(), "message");
+            let end = answers.data().await;
+            assert!(end.is_none_or(|end| end.unwrap().is_empty()));
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, calls).await.unwrap() });
+    assert_eq!(backend.connections(), 1);
+}

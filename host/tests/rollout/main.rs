@@ -68,6 +68,11 @@ fn no_request_fails_while_everything_is_replaced() {
         rollouts: number("SILVERBACK_ROLLOUTS", 10),
         seed: number("SILVERBACK_SEED", 4),
     };
+    // RUST_LOG=silverback=debug says what the gateway thinks.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
     let runtime = Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
