@@ -85,6 +85,13 @@ impl HostCalls {
         self.0[call as usize]
     }
 
+    /// Adds what another counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (own, more) in self.0.iter_mut().zip(other.0) {
+            *own += more;
+        }
+    }
+
     /// How many calls there were in all, WASI's included.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

@@ -1,6 +1,7 @@
 //! What the host functions of one worker work on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use wasmtime::{Memory, ResourceLimiter, TypedFunc};
@@ -44,7 +45,8 @@ pub(crate) struct State {
     pub(crate) roots: Vec<Root>,
     pub(crate) timers: Vec<Timer>,
     pub(crate) calls: Vec<Outstanding>,
-    pub(crate) next_token: u32,
+    /// Names calls; shared with the instances that a reload replaced.
+    pub(crate) next_token: Arc<AtomicU32>,
     pub(crate) queues: Vec<u32>,
 
     pub(crate) counts: HostCalls,
@@ -93,7 +95,7 @@ impl State {
             roots: Vec::new(),
             timers: Vec::new(),
             calls: Vec::new(),
-            next_token: 0,
+            next_token: Arc::default(),
             queues: Vec::new(),
             counts: HostCalls::default(),
             violations: Vec::new(),

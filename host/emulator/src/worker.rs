@@ -2,6 +2,7 @@
 
 mod calls;
 mod request;
+mod retired;
 mod roots;
 
 use wasmtime::Store;
@@ -32,6 +33,8 @@ pub struct Worker {
     restarts: u64,
     /// Contexts of the present instance that are open.
     open: std::collections::HashSet<u32>,
+    /// What was replaced and has requests in flight, oldest first.
+    retired: Vec<Worker>,
 }
 
 /// A request's context, in the instance that it was opened in.
@@ -84,6 +87,7 @@ impl Worker {
             next_context: 0,
             restarts: 0,
             open: Default::default(),
+            retired: Vec::new(),
         };
         worker.root = worker.add_root(configuration);
         worker.start_root(worker.root, true)?;
@@ -120,7 +124,8 @@ impl Worker {
     }
 
     /// Puts another module in place of this one, as a reload does: a new instance with a root
-    /// context of its own and no timers of the old. When it does not start the old one goes on.
+    /// context of its own and no timers of the old. Requests in flight finish in the old one. When
+    /// the new one does not start the old one goes on.
     pub fn replace_filter(&mut self, filter: &Filter) -> Result<(), StartError> {
         let Some(old) = self.state() else {
             return Err(StartError::Instantiate(
@@ -129,13 +134,14 @@ impl Worker {
         };
         let mut state = State::new(old.options.clone(), old.store.clone());
         state.generation = old.generation;
-        state.next_token = old.next_token;
+        state.next_token = std::sync::Arc::clone(&old.next_token);
         state.counts = old.counts;
         state.violations = old.violations.clone();
         let mut new = Self::start_with(filter, state)?;
         new.next_context = self.next_context;
         new.restarts = self.restarts;
-        *self = new;
+        let old = std::mem::replace(self, new);
+        self.retire(old);
         Ok(())
     }
 
@@ -158,14 +164,26 @@ impl Worker {
 
     /// Host calls so far, by function.
     pub fn host_calls(&self) -> HostCalls {
-        self.state().map(|state| state.counts).unwrap_or_default()
+        let (mut counts, _) = self.retired_work();
+        if let Some(state) = self.state() {
+            counts.add(&state.counts);
+        }
+        counts
     }
 
     /// Counts host calls from 0 again, and says how many there were.
     pub fn reset_host_calls(&mut self) -> HostCalls {
-        self.state_mut()
-            .map(|state| std::mem::take(&mut state.counts))
-            .unwrap_or_default()
+        let counts = self.host_calls();
+        for instance in std::iter::once(&mut self.instance)
+            .chain(self.retired.iter_mut().map(|old| &mut old.instance))
+            .flatten()
+        {
+            instance.store.data_mut().counts = HostCalls::default();
+        }
+        if let Some(state) = &mut self.spare {
+            state.counts = HostCalls::default();
+        }
+        counts
     }
 
     /// Bytes of linear memory. They never become fewer within an instance (Kong facts 5).
@@ -183,9 +201,11 @@ impl Worker {
     /// What strict mode saw this worker do; [`SharedStore::violations`] has what it did to
     /// shared data.
     pub fn violations(&self) -> Vec<Violation> {
-        self.state()
-            .map(|state| state.violations.clone())
-            .unwrap_or_default()
+        let (_, mut violations) = self.retired_work();
+        if let Some(state) = self.state() {
+            violations.extend(state.violations.iter().cloned());
+        }
+        violations
     }
 
     /// The node's shared data.

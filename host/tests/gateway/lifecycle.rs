@@ -177,6 +177,31 @@ fn a_filter_is_swapped_between_requests_and_a_bad_one_is_not_taken() {
 }
 
 #[test]
+fn a_request_in_flight_is_finished_by_the_filter_that_began_it() {
+    let (gate, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    let slow = Backend::scripted(move |peer| {
+        peer.read();
+        opened.lock().unwrap().recv().unwrap();
+        peer.say("slow");
+    });
+    let proxy = Proxy::start();
+    let mut client = proxy.connect();
+    let line = plan(&[slow.addr]).line();
+    let head = "GET / HTTP/1.1\r\nhost: a\r\nx-test-response: x-seen=by the old filter\r\n";
+    client.write(format!("{head}{line}\r\n").as_bytes());
+    until("the request", || slow.count() == 1);
+    for _ in 0..2 {
+        proxy.gateway.replace_filter(&filter()).unwrap();
+    }
+    gate.send(()).unwrap();
+    let reply = client.read_reply(false);
+    assert_eq!(reply.text(), "slow");
+    assert_eq!(reply.header("x-seen"), Some("by the old filter"));
+    assert_eq!(proxy.gateway.stats().traps, 0);
+}
+
+#[test]
 fn a_configuration_reaches_every_worker() {
     let backend = Backend::saying("by configuration");
     let proxy = Proxy::with(|options| options.workers = 3);

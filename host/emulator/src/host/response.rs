@@ -1,5 +1,6 @@
 //! Local responses and HTTP calls.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Guest, Reply};
@@ -127,8 +128,7 @@ pub(super) fn http_call(
         return Err(guest.trap_or(Status::BadArgument, "dispatch failed: no host"));
     }
     let state = guest.state();
-    let token = state.next_token;
-    state.next_token = state.next_token.wrapping_add(1);
+    let token = state.next_token.fetch_add(1, Ordering::Relaxed);
     let context = state.context.map(|id| ContextId::new(id, state.generation));
     let timeout = Duration::from_millis(timeout.into());
     let call = HttpCall {

@@ -14,18 +14,19 @@ impl Worker {
     /// Takes the calls that are to be made. Each must be answered by
     /// [`Worker::on_http_call_response`], with `None` if it failed.
     pub fn pending_calls(&mut self) -> Vec<HttpCall> {
-        let Some(state) = self.state_mut() else {
-            return Vec::new();
-        };
-        let new = state
-            .calls
+        let mut calls: Vec<_> = self
+            .retired
             .iter_mut()
-            .filter(|outstanding| !outstanding.taken);
-        new.map(|outstanding| {
-            outstanding.taken = true;
-            outstanding.call.clone()
-        })
-        .collect()
+            .flat_map(Self::pending_calls)
+            .collect();
+        if let Some(state) = self.state_mut() {
+            let new = state.calls.iter_mut().filter(|o| !o.taken);
+            calls.extend(new.map(|outstanding| {
+                outstanding.taken = true;
+                outstanding.call.clone()
+            }));
+        }
+        calls
     }
 
     /// Delivers the answer to a call; `None` stands for a failure, which the filter sees as an
@@ -38,6 +39,9 @@ impl Worker {
         response: Option<CallResponse>,
         exchange: Option<&mut Exchange>,
     ) -> Result<Resumed, Trap> {
+        if let Some(old) = self.retired_caller(token) {
+            return old.on_http_call_response(token, response, exchange);
+        }
         let Some(state) = self.state_mut() else {
             return Ok(Resumed::default());
         };

@@ -12,6 +12,7 @@ use crate::state::State;
 impl Worker {
     /// Creates the context of a request. After a trap this makes the instance anew first.
     pub fn open(&mut self) -> Result<ContextId, Trap> {
+        self.release();
         self.ready()?;
         self.next_context += 1;
         let id = self.next_context;
@@ -156,7 +157,13 @@ impl Worker {
 
     /// Deletes the context. Whatever else is called with it afterwards does nothing.
     pub fn close(&mut self, id: ContextId, exchange: &mut Exchange) -> Result<(), Trap> {
+        if let Some(old) = self.retired(id) {
+            let closed = old.close(id, exchange);
+            self.release();
+            return closed;
+        }
         if !self.is_open(id) {
+            self.release();
             return Ok(());
         }
         let deleted = self.call(id, Phase::Done, exchange, |callbacks, store, id| {
@@ -169,9 +176,13 @@ impl Worker {
         deleted.map(drop)
     }
 
-    /// Whether the context is that of a request in the present instance.
+    /// Whether the context is that of a request in the present instance, or in one that a reload
+    /// replaced.
     pub fn is_open(&self, id: ContextId) -> bool {
-        !self.trapped() && id.generation == self.generation() && self.open.contains(&id.id)
+        if id.generation == self.generation() {
+            return !self.trapped() && self.open.contains(&id.id);
+        }
+        self.retired.iter().any(|old| old.is_open(id))
     }
 
     /// Runs a callback of a request with its exchange in the state.
@@ -182,6 +193,9 @@ impl Worker {
         exchange: &mut Exchange,
         f: impl FnOnce(&Callbacks, &mut Store<State>, u32) -> wasmtime::Result<u32>,
     ) -> Result<Action, Trap> {
+        if let Some(old) = self.retired(id) {
+            return old.call(id, phase, exchange, f);
+        }
         if !self.is_open(id) {
             return Ok(Action::Continue);
         }

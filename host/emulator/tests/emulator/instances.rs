@@ -167,11 +167,85 @@ fn facts_8_a_reload_runs_another_module_and_an_error_keeps_the_old_one() {
         .worker
         .replace_filter(&filter("counter"))
         .expect("accepted");
-    assert!(
-        !bench.worker.is_open(old),
-        "its contexts went with the old module"
-    );
     assert_eq!(count(&mut bench), "1");
+    // The request that the old module began is the old module's to finish.
+    assert!(bench.worker.is_open(old));
+    bench.worker.close(old, &mut exchange).expect("no trap");
+    assert!(!bench.worker.is_open(old));
+}
+
+#[test]
+fn facts_8_requests_in_flight_finish_in_the_instance_that_began_them() {
+    let mut bench = strict().start("counter");
+    let mut first = doing(&[]);
+    let (one, _) = bench.request(&mut first).expect("no trap");
+    assert_eq!(values(&first, "x-requests"), ["1"]);
+    let mut second = doing(&[]);
+    let (two, _) = bench.request(&mut second).expect("no trap");
+    for _ in 0..2 {
+        bench
+            .worker
+            .replace_filter(&filter("counter"))
+            .expect("accepted");
+    }
+    assert_eq!(
+        bench.worker.retired_instances(),
+        1,
+        "one between them has nothing to finish"
+    );
+    assert_eq!(
+        count(&mut bench),
+        "1",
+        "the memory is that of a new instance"
+    );
+
+    let calls = bench.worker.host_calls().total();
+    bench.lines();
+    for (id, exchange) in [(one, &mut first), (two, &mut second)] {
+        assert!(bench.worker.is_open(id));
+        bench
+            .worker
+            .on_response_headers(id, exchange)
+            .expect("no trap");
+        assert_eq!(
+            exchange.response_headers.get("x-filter"),
+            Some(&b"was here"[..])
+        );
+        bench.worker.on_log(id, exchange).expect("no trap");
+        bench.worker.close(id, exchange).expect("no trap");
+    }
+    assert_eq!(bench.lines(), ["done 1", "log 1", "done 2", "log 2"]);
+    assert_eq!(
+        bench.worker.retired_instances(),
+        0,
+        "nobody needs it any more"
+    );
+    assert!(
+        bench.worker.host_calls().total() > calls,
+        "its calls are counted"
+    );
+}
+
+#[test]
+fn facts_8_a_trap_in_an_old_instance_does_not_touch_the_new_one() {
+    let mut bench = strict().start("counter");
+    let mut in_flight = doing(&[]);
+    let id = bench.worker.open().expect("no trap");
+    bench
+        .worker
+        .replace_filter(&filter("counter"))
+        .expect("accepted");
+    assert_eq!(count(&mut bench), "1");
+    in_flight.request_headers = doing(&["panic"]).request_headers;
+    bench
+        .worker
+        .on_request_headers(id, &mut in_flight)
+        .expect_err("a trap");
+    assert!(!bench.worker.is_open(id));
+    bench.worker.close(id, &mut in_flight).expect("no trap");
+    assert_eq!(bench.worker.retired_instances(), 0);
+    assert_eq!(count(&mut bench), "2");
+    assert_eq!(bench.worker.restarts(), 0);
 }
 
 #[test]
