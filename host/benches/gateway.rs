@@ -1,81 +1,78 @@
-//! Throughput of the gateway against a plain hyper proxy, in one run.
+//! The gateway with silverback.wasm and a real table, against a plain hyper proxy, in one run.
 //!
 //! ```text
-//! cargo bench -p silverback --bench gateway [-- SECONDS-PER-MEASUREMENT]
+//! cargo bench -p silverback --bench gateway [-- throughput|memory|changes] [SECONDS]
 //! ```
-//! Both proxies run on one thread, with the same raw-socket load and backend on other threads, in
-//! turns, so that what else the machine does hits both. Two ratios are printed: of requests a
-//! second, and of the CPU time of the proxy's thread for each request; on a machine with few or
-//! busy cores the second is the one to believe.
+//! * `throughput`: both proxies run on one thread, with the same raw-socket load and backend on other
+//!   threads, in turns, so that what else the machine does hits both; medians of the rounds. Two ratios are
+//!   printed: of requests a second, and of the CPU time of the proxy's thread for each request; on a machine
+//!   with few or busy cores the second is the one to believe.
+//! * `memory`: what an idle connection costs. The clients are in another process.
+//! * `changes`: what a steady client sees while routes and endpoints change 100 times a second.
+//!
+//! Without one of these words, all of them.
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a bench that cannot do its work shall stop"
 )]
 
-#[path = "../tests/gateway/filter.rs"]
-mod filter;
+#[path = "gateway/changes.rs"]
+mod changes;
+#[path = "gateway/frames.rs"]
+mod frames;
 #[path = "gateway/load.rs"]
 mod load;
+#[path = "gateway/memory.rs"]
+mod memory;
 #[path = "gateway/plain.rs"]
 mod plain;
+#[path = "gateway/table.rs"]
+mod table;
+#[path = "gateway/throughput.rs"]
+mod throughput;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use silverback::gateway::{Gateway, GatewayOptions, ListenerSpec};
-use silverback_core::contract::plan::Plan;
-
-const CONNECTIONS: [usize; 3] = [1, 16, 128];
-const ROUNDS: usize = 5;
-
-fn main() {
-    let mut seconds = std::env::args().filter_map(|arg| arg.parse::<f64>().ok());
-    let time = Duration::from_secs_f64(seconds.next_back().unwrap_or(1.0));
-    let backend = load::backend();
-    let plain = plain::start(backend);
-    let (gateway, addr) = gateway(backend);
-
-    println!("connections |      plain hyper |          gateway | ratio: req/s | CPU");
-    for connections in CONNECTIONS {
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            a.push(load::measure(plain, plain::THREAD, connections, time));
-            b.push(load::measure(addr, "gateway-0", connections, time));
-        }
-        let (a, b) = (load::median(&a), load::median(&b));
-        println!(
-            "{connections:>11} | {:>6.0}/s {:>5.1} us | {:>6.0}/s {:>5.1} us | {:>12.2} | {:.2}",
-            a.per_second,
-            a.cpu_us,
-            b.per_second,
-            b.cpu_us,
-            b.per_second / a.per_second,
-            a.cpu_us / b.cpu_us,
-        );
-    }
-    println!("{:?}", gateway.stats());
+/// What clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    Http1,
+    /// HTTP/2 without TLS.
+    H2c,
 }
 
-fn gateway(backend: SocketAddr) -> (Gateway, SocketAddr) {
-    let mut plan = Vec::new();
-    let endpoints = [backend];
-    let decision = Plan {
-        tries: 5,
-        route_name: b"default.shop.cart.example.80",
-        service_name: b"default.cart.80",
-        ..Plan::to(1, 1, &endpoints)
+impl Speaks {
+    const ALL: [Self; 2] = [Self::Http1, Self::H2c];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::H2c => "h2c",
+        }
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = args.iter().position(|arg| arg == memory::CLIENTS) {
+        memory::clients(&args[at + 1..]);
+        return;
+    }
+    let seconds = args.iter().find_map(|arg| arg.parse::<f64>().ok());
+    let time = |default: f64| Duration::from_secs_f64(seconds.unwrap_or(default));
+    let wanted = |what: &str| {
+        let named = |arg: &String| ["throughput", "memory", "changes"].contains(&&**arg);
+        args.iter().any(|arg| arg == what) || !args.iter().any(named)
     };
-    decision.encode(&mut plan).unwrap();
-    let hex: String = plan.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut options = GatewayOptions {
-        workers: 1,
-        ..GatewayOptions::default()
-    };
-    options.filter.configuration = hex.into_bytes();
-    let gateway = Gateway::start(&filter::filter(), options).unwrap();
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    gateway.set_listeners(&[ListenerSpec::http(any)]).unwrap();
-    let addr = gateway.listeners().first().unwrap().addr;
-    (gateway, addr)
+    if wanted("throughput") {
+        throughput::run(time(1.0));
+    }
+    if wanted("memory") {
+        memory::run();
+    }
+    if wanted("changes") {
+        changes::run(time(5.0));
+    }
 }

@@ -1,21 +1,29 @@
 //! The load and the backend: raw sockets and fixed bytes, so that they cost little of the time.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 
-const REQUEST: &[u8] = b"GET /cart/items?id=4711 HTTP/1.1\r\n\
-host: shop.example.com\r\n\
-user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
-accept: text/html,application/xhtml+xml\r\n\
-accept-encoding: gzip, br\r\n\
-accept-language: en\r\n\
-cookie: session=0123456789abcdef\r\n\r\n";
+use crate::Speaks;
+use crate::frames::Http2;
+use crate::table::{HOST, PATH};
+
+/// What any client sends besides the request line and Host.
+pub(crate) const HEADERS: [(&str, &str); 5] = [
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    ),
+    ("accept", "text/html,application/xhtml+xml"),
+    ("accept-encoding", "gzip, br"),
+    ("accept-language", "en"),
+    ("cookie", "session=0123456789abcdef"),
+];
 
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
 content-type: text/plain\r\n\
@@ -30,13 +38,23 @@ pub(crate) struct Measured {
     pub(crate) per_second: f64,
     /// CPU microseconds of the proxy's thread for each request.
     pub(crate) cpu_us: f64,
+    /// Microseconds.
+    pub(crate) p50: f64,
+    /// See `p50`.
+    pub(crate) p99: f64,
 }
 
-/// Answers every request with the same bytes.
+/// A client connection.
+pub(crate) enum Client {
+    Http1 { stream: TcpStream, request: Vec<u8> },
+    Http2(Http2),
+}
+
+/// Answers every request with the same bytes, at every address of the loopback.
 pub(crate) fn backend() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let addr = listener.local_addr().unwrap();
+    let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -48,15 +66,15 @@ pub(crate) fn backend() -> SocketAddr {
             }
         });
     });
-    addr
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 async fn answer(mut stream: TcpStream) {
     let mut buf = [0; 8192];
     let mut len = 0;
-    while let Ok(n @ 1..) = stream.read(buf.get_mut(len..).unwrap_or_default()).await {
+    while let Ok(n @ 1..) = stream.read(&mut buf[len..]).await {
         len += n;
-        if buf.get(..len).unwrap_or_default().ends_with(b"\r\n\r\n") {
+        if buf[..len].ends_with(b"\r\n\r\n") {
             len = 0;
             if stream.write_all(RESPONSE).await.is_err() {
                 return;
@@ -69,44 +87,85 @@ async fn answer(mut stream: TcpStream) {
 pub(crate) fn measure(
     proxy: SocketAddr,
     thread: &str,
+    speaks: Speaks,
     connections: usize,
     time: Duration,
 ) -> Measured {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let count = Arc::new(AtomicU64::new(0));
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
+    runtime.unwrap().block_on(async {
+        // Nanoseconds of each request.
+        let times = Rc::new(RefCell::new(Vec::with_capacity(1 << 20)));
         for _ in 0..connections {
-            tokio::spawn(ask(proxy, Arc::clone(&count)));
+            let mut client = Client::connect(proxy, speaks).await;
+            let times = Rc::clone(&times);
+            tokio::task::spawn_local(async move {
+                loop {
+                    let start = Instant::now();
+                    client.ask().await;
+                    times.borrow_mut().push(start.elapsed());
+                }
+            });
         }
         // Connections and pools are filled.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let (cpu, start) = (cpu_ns(thread), Instant::now());
-        let before = count.load(Ordering::Relaxed);
+        times.borrow_mut().clear();
         tokio::time::sleep(time).await;
-        let elapsed = start.elapsed();
-        let requests = (count.load(Ordering::Relaxed) - before) as f64;
+        let (elapsed, cpu) = (start.elapsed(), cpu_ns(thread) - cpu);
+        let mut times = times.take();
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
         Measured {
-            per_second: requests / elapsed.as_secs_f64(),
-            cpu_us: (cpu_ns(thread) - cpu) as f64 / 1000.0 / requests,
+            per_second: times.len() as f64 / elapsed.as_secs_f64(),
+            cpu_us: cpu as f64 / 1000.0 / times.len() as f64,
+            p50: at(50),
+            p99: at(99),
         }
     })
 }
 
-async fn ask(proxy: SocketAddr, count: Arc<AtomicU64>) {
-    let mut stream = TcpStream::connect(proxy).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut buf = [0; 8192];
-    loop {
-        stream.write_all(REQUEST).await.unwrap();
+// === impl Client ===
+
+impl Client {
+    pub(crate) async fn connect(proxy: SocketAddr, speaks: Speaks) -> Self {
+        let stream = TcpStream::connect(proxy).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        match speaks {
+            Speaks::Http1 => Self::Http1 {
+                stream,
+                request: request(),
+            },
+            Speaks::H2c => Self::Http2(Http2::start(stream).await),
+        }
+    }
+
+    /// One request and its whole answer, which must be 200.
+    pub(crate) async fn ask(&mut self) {
+        let (stream, request) = match self {
+            Self::Http2(http2) => return http2.ask().await,
+            Self::Http1 { stream, request } => (stream, request),
+        };
+        let mut buf = [0; 8192];
+        stream.write_all(request).await.unwrap();
         let mut len = 0;
-        while !buf.get(..len).unwrap_or_default().ends_with(b"abcd\r\n") {
-            let n = stream.read(buf.get_mut(len..).unwrap_or_default()).await;
-            len += n.unwrap();
-            assert!(len > 0, "the proxy closed the connection");
+        while !buf[..len].ends_with(b"abcd\r\n") {
+            let n = stream.read(&mut buf[len..]).await.unwrap();
+            len += n;
+            assert!(n > 0, "the proxy closed the connection");
         }
         assert!(buf.starts_with(b"HTTP/1.1 200"), "not 200");
-        count.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn request() -> Vec<u8> {
+    let mut request = format!("GET {PATH} HTTP/1.1\r\nhost: {HOST}\r\n");
+    for (name, value) in HEADERS {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += "\r\n";
+    request.into_bytes()
 }
 
 /// CPU time of the thread of this name.
@@ -132,5 +191,7 @@ pub(crate) fn median(all: &[Measured]) -> Measured {
     Measured {
         per_second: middle(|m| m.per_second),
         cpu_us: middle(|m| m.cpu_us),
+        p50: middle(|m| m.p50),
+        p99: middle(|m| m.p99),
     }
 }

@@ -8,14 +8,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
+
+use crate::Speaks;
 
 /// Name of its thread.
 pub(crate) const THREAD: &str = "plain";
@@ -28,39 +33,72 @@ struct Pooled {
     pool: Pool,
 }
 
-/// Starts it.
-pub(crate) fn start(backend: SocketAddr) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let addr = listener.local_addr().unwrap();
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Starts it, with a port for each protocol.
+pub(crate) fn start(backend: SocketAddr) -> [SocketAddr; Speaks::ALL.len()] {
+    let listeners = Speaks::ALL.map(|speaks| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        (speaks, listener)
+    });
+    let addrs = [0, 1].map(|n| listeners[n].1.local_addr().unwrap());
     let serve = move || {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default());
         runtime.unwrap().block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
             let pool = Pool::default();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let pool = Rc::clone(&pool);
-                let service = service_fn(move |request| proxy(request, Rc::clone(&pool), backend));
-                tokio::task::spawn_local(
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service),
-                );
+            for (speaks, listener) in listeners {
+                let listener = TcpListener::from_std(listener).unwrap();
+                tokio::task::spawn_local(accept(listener, speaks, Rc::clone(&pool), backend));
             }
+            std::future::pending::<()>().await;
         })
     };
     let thread = std::thread::Builder::new().name(THREAD.to_owned());
     thread.spawn(serve).unwrap();
-    addr
+    addrs
+}
+
+async fn accept(listener: TcpListener, speaks: Speaks, pool: Pool, backend: SocketAddr) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (io, pool) = (TokioIo::new(stream), Rc::clone(&pool));
+        let service = service_fn(move |request| proxy(request, Rc::clone(&pool), backend));
+        match speaks {
+            Speaks::Http1 => {
+                let connection = http1::Builder::new().serve_connection(io, service);
+                tokio::task::spawn_local(connection);
+            }
+            Speaks::H2c => {
+                let connection = http2::Builder::new(Local).serve_connection(io, service);
+                tokio::task::spawn_local(connection);
+            }
+        }
+    }
 }
 
 async fn proxy(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     pool: Pool,
     backend: SocketAddr,
 ) -> Result<Response<Pooled>, hyper::Error> {
+    // HTTP/2 has an absolute target and no Host.
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str()).unwrap();
+        request.headers_mut().insert(HOST, host);
+        let path = request.uri().path_and_query().unwrap().clone();
+        *request.uri_mut() = Uri::from(path);
+        *request.version_mut() = http::Version::HTTP_11;
+    }
     let idle = pool.borrow_mut().pop();
     let mut sender = match idle {
         Some(sender) => sender,
