@@ -23,6 +23,11 @@ lint:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
     python3 .ci/check-crates.py
 
+# A million requests during a hundred rollouts, none of which may fail
+rollout REQUESTS="1000000" ROLLOUTS="100" SEED="4":
+    SILVERBACK_REQUESTS={{ REQUESTS }} SILVERBACK_ROLLOUTS={{ ROLLOUTS }} SILVERBACK_SEED={{ SEED }} \
+        cargo test --workspace --release --test rollout -- --nocapture
+
 # Run a set of manifests
 dev PATH="examples/quickstart" *ARGS:
     cargo run --release -- dev {{ PATH }} {{ ARGS }}
@@ -44,6 +49,10 @@ bench:
     cargo bench -p silverback --bench translator
     cargo bench -p silverback-emulator
     cargo bench -p silverback --bench gateway
+
+# The gateway alone: `throughput`, `memory` or `changes`, and seconds
+bench-gateway *ARGS:
+    cargo bench -p silverback --bench gateway -- {{ ARGS }}
 
 # Review changed snapshots (needs cargo-insta)
 golden:

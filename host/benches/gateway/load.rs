@@ -1,6 +1,6 @@
 //! The load and the backend: raw sockets and fixed bytes, so that they cost little of the time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -97,10 +97,13 @@ pub(crate) fn measure(
     runtime.unwrap().block_on(async {
         // Nanoseconds of each request.
         let times = Rc::new(RefCell::new(Vec::with_capacity(1 << 20)));
+        let warm = Rc::new(Cell::new(0));
         for _ in 0..connections {
             let mut client = Client::connect(proxy, speaks).await;
-            let times = Rc::clone(&times);
+            let (times, warm) = (Rc::clone(&times), Rc::clone(&warm));
             tokio::task::spawn_local(async move {
+                client.ask().await;
+                warm.set(warm.get() + 1);
                 loop {
                     let start = Instant::now();
                     client.ask().await;
@@ -109,7 +112,9 @@ pub(crate) fn measure(
             });
         }
         // Connections and pools are filled.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        while warm.get() < connections {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let (cpu, start) = (cpu_ns(thread), Instant::now());
         times.borrow_mut().clear();
         tokio::time::sleep(time).await;
