@@ -24,6 +24,8 @@ mod frames;
 mod grpc;
 mod headers_plan;
 mod http2;
+mod http2_client;
+mod http2_limits;
 mod lifecycle;
 mod limits;
 mod malformed;
