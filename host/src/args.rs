@@ -6,10 +6,16 @@ use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEn
 
 mod about;
 mod diff;
+#[cfg(feature = "dev")]
+mod limits;
 mod push;
 
 pub use about::{CompletionsArgs, ProblemsArgs};
 pub use diff::DiffArgs;
+#[cfg(feature = "dev")]
+pub use limits::LimitArgs;
+#[cfg(feature = "dev")]
+pub(crate) use limits::size;
 pub use push::{AdminArgs, PushArgs};
 
 /// Kong ingress whose routing logic is WebAssembly.
@@ -124,6 +130,7 @@ pub struct ClassArgs {
   silverback dev examples/quickstart
   silverback dev manifests/ --backend default/cart:80=localhost:3000
   silverback dev manifests/ --ingress-port 9000 --port-offset 10000
+  silverback dev manifests/ --filter-wasm my.wasm --rebuild 'make my.wasm' --rebuild-on src
 
 Services of the files that have no endpoints are answered by an echo, each of them named at the
 start (--no-echo: they answer 503, as in a cluster).")]
@@ -229,6 +236,31 @@ pub struct DevArgs {
     /// Another translator.wasm than the built-in one; replaced while running when it changes.
     #[arg(long, value_name = "FILE", env = "SILVERBACK_TRANSLATOR_WASM")]
     pub translator_wasm: Option<PathBuf>,
+
+    /// Run this in a shell when a source changes (--rebuild-on): it builds the modules, which are
+    /// then replaced. If it fails, what was built last goes on.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        requires = "rebuild_on",
+        env = "SILVERBACK_REBUILD"
+    )]
+    pub rebuild: Option<String>,
+
+    /// File, or directory with all below it, that --rebuild builds from; may be repeated.
+    #[arg(
+        long,
+        value_name = "PATH",
+        requires = "rebuild",
+        action = ArgAction::Append,
+        value_delimiter = ',',
+        env = "SILVERBACK_REBUILD_ON"
+    )]
+    pub rebuild_on: Vec<PathBuf>,
+
+    /// What clients may do.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// `silverback explain`.

@@ -18,7 +18,7 @@ mod parse;
 mod set;
 mod source;
 
-pub use files::{Listing, MAX_FILE_BYTES, STDIN, list, watch_roots};
+pub use files::{Listing, MAX_FILE_BYTES, STDIN, list};
 pub use locate::Locator;
 pub use object::{Object, prune};
 pub use parse::{FileObjects, parse};

@@ -30,6 +30,20 @@ pub mod standalone;
 #[cfg(feature = "filter")]
 pub mod worker;
 
+#[cfg(target_family = "wasm")]
+mod section {
+    #![allow(
+        unsafe_code,
+        reason = "a custom section has no safe attribute; on wasm it holds bytes and nothing refers to it"
+    )]
+    use silverback_core::contract::versions::VERSIONS;
+
+    /// What the module was built for, for hosts (`silverback_core::contract::versions`).
+    #[used]
+    #[unsafe(link_section = "silverback")]
+    static SILVERBACK: [u8; VERSIONS.len()] = VERSIONS;
+}
+
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod entry {
     #![allow(

@@ -12,8 +12,10 @@ mod certificates;
 mod config;
 mod event;
 mod log;
+mod modules;
 mod names;
 mod ports;
+mod rebuild;
 mod running;
 mod show;
 mod stubs;
@@ -27,18 +29,27 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use self::config::Config;
 use self::event::Event;
+use self::modules::{Loaded, Loader};
 use self::names::Names;
+use self::rebuild::Rebuilder;
 use self::running::Running;
 use self::stubs::Addresses;
-use self::watch::Watched;
+use self::watch::{Watch, Watched};
 use super::Failure;
 use crate::args::DevArgs;
 use crate::manifests::ManifestSet;
 use crate::object::ObjectKey;
+
+/// What events are about.
+struct Dev {
+    running: Running,
+    watch: Option<Watch>,
+    loader: Loader,
+}
 
 pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
@@ -47,7 +58,6 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     event::signals(sender.clone()).context("cannot wait for signals")?;
     let on_access = (verbose > 0).then(|| log::access(sender.clone()));
 
-    // Before the files are read, so that no change falls in between.
     let watched = Watched {
         manifests: config.paths.clone(),
         filter: module(
@@ -59,26 +69,43 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
             silverback_guests::TRANSLATOR_PATH,
         ),
     };
-    let names = Names::new(sender.clone());
-    let watch = match config.watch
-        && config
-            .paths
-            .iter()
-            .all(|path| path.exists() || is_stdin(path))
-    {
-        true => Some(
-            watch::start(&watched, sender).context("cannot watch the files (hint: --no-watch)")?,
-        ),
-        false => {
-            drop(sender);
-            None
-        }
+    // Before the files are read, so that no change falls in between.
+    let seen = |path: &Option<PathBuf>| {
+        let wasm = path.as_ref().and_then(|path| std::fs::read(path).ok());
+        (
+            path.clone(),
+            wasm.map_or_else(String::new, |wasm| modules::id(&wasm)),
+        )
     };
-    let mut running = Running::start(config, names, on_access)?;
+    let (filter, translator) = (seen(&watched.filter), seen(&watched.translator));
+    let there = |path: &PathBuf| path.exists() || is_stdin(path);
+    let watch = match config.watch && config.paths.iter().all(there) {
+        true => Some(
+            Watch::start(watched, sender.clone())
+                .context("cannot watch the files (hint: --no-watch)")?,
+        ),
+        false => None,
+    };
+    let rebuilder = match &config.rebuild {
+        Some(command) => Some(
+            Rebuilder::start(command, &config.sources, sender.clone())
+                .context("cannot watch the sources of --rebuild-on")?,
+        ),
+        None => None,
+    };
+    let names = Names::new(sender.clone());
+    let running = Running::start(config, names, on_access)?;
+    let loader = Loader::new(running.engine(), sender, filter, translator);
     show::banner(&mut anstream::stdout().lock(), &running, begun.elapsed())?;
-    follow(&mut running, &events, &watched)?;
-    drop(watch);
-    finish(running)
+    let mut dev = Dev {
+        running,
+        watch,
+        loader,
+    };
+    dev.follow(&events)?;
+    drop(rebuilder);
+    drop(dev.watch);
+    finish(dev.running)
 }
 
 /// The endpoints that the echo has for Services of these files that have none.
@@ -90,50 +117,83 @@ pub(super) fn echoes(set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)> {
     objects.into_iter().collect()
 }
 
-/// Handles events until the end.
-fn follow(
-    running: &mut Running,
-    events: &Receiver<Event>,
-    watched: &Watched,
-) -> Result<(), Failure> {
-    while let Ok(event) = events.recv() {
-        let begun = Instant::now();
-        let result = match event {
-            Event::Stop => break,
-            Event::Request(line) => writeln!(anstream::stdout(), "{line}").map_err(Failure::from),
-            Event::Manifests(since) => running.reload(since).and_then(|effect| {
-                let mut out = anstream::stdout().lock();
-                Ok(show::effect(&mut out, &running.config, &effect)?)
-            }),
-            Event::Filter => replace(watched.filter.as_deref(), |path| {
-                let id = running.replace_filter(path)?;
-                let took = begun.elapsed();
-                let mut out = anstream::stdout().lock();
-                Ok(show::replaced(
-                    &mut out,
-                    "silverback.wasm",
-                    &id,
-                    None,
-                    took,
-                )?)
-            }),
-            Event::Translator => replace(watched.translator.as_deref(), |path| {
-                let (id, published) = running.replace_translator(path)?;
-                let took = begun.elapsed();
-                let mut out = anstream::stdout().lock();
-                show::replaced(&mut out, "translator.wasm", &id, published.as_ref(), took)?;
-                Ok(())
-            }),
-        };
-        if let Err(failure) = result {
-            // Nobody reads any more: no reason to stop serving.
-            if failure.is_broken_pipe() {
-                continue;
+// === impl Dev ===
+
+impl Dev {
+    /// Handles events until the end.
+    fn follow(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
+        while let Ok(event) = events.recv() {
+            let result = match event {
+                Event::Stop => break,
+                Event::Request(line) => {
+                    writeln!(anstream::stdout(), "{line}").map_err(Failure::from)
+                }
+                Event::Manifests(since) => self.reload(since),
+                Event::Module(kind, since) => {
+                    self.renew();
+                    self.loader.changed(kind, since);
+                    Ok(())
+                }
+                Event::Loaded(loaded) => {
+                    let kind = loaded.kind;
+                    let replaced = self.replace(*loaded);
+                    self.loader.done(kind);
+                    replaced
+                }
+                Event::Rebuild(rebuild) => {
+                    let command = self.running.config.rebuild.as_deref().unwrap_or_default();
+                    let mut out = anstream::stdout().lock();
+                    show::rebuild(&mut out, command, &rebuild).map_err(Failure::from)
+                }
+            };
+            if let Err(failure) = result {
+                // Nobody reads any more: no reason to stop serving.
+                if failure.is_broken_pipe() {
+                    continue;
+                }
+                show::error(&mut anstream::stderr(), &failure.to_string())?;
             }
-            show::error(&mut anstream::stderr(), &failure.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self, since: Instant) -> Result<(), Failure> {
+        self.renew();
+        let effect = self.running.reload(since)?;
+        let mut out = anstream::stdout().lock();
+        Ok(show::effect(&mut out, &self.running.config, &effect)?)
+    }
+
+    /// Puts a module in place, if it is one and starts.
+    fn replace(&mut self, loaded: Loaded) -> Result<(), Failure> {
+        let Loaded {
+            kind,
+            path,
+            since,
+            id,
+            module,
+            compiling,
+        } = loaded;
+        // Everything that can be wrong has one line: what runs is what ran before.
+        let refused = |why: String| {
+            let path = path.display();
+            Failure::from(anyhow!("{path}: {why}; the {} before goes on", kind.file()))
+        };
+        let module = module.map_err(|fault| refused(fault.to_string()))?;
+        let replaced = self.running.replace(module);
+        let published = replaced.map_err(|failure| refused(modules::one_line(&failure)))?;
+        let mut out = anstream::stdout().lock();
+        let took = since.elapsed();
+        show::replaced(&mut out, kind, &id, published.as_ref(), took, compiling)?;
+        Ok(())
+    }
+
+    /// Before files are read after a change.
+    fn renew(&mut self) {
+        if let Some(Err(error)) = self.watch.as_mut().map(Watch::renew) {
+            tracing::warn!(%error, "not everything can be watched");
         }
     }
-    Ok(())
 }
 
 fn finish(running: Running) -> Result<ExitCode, Failure> {
@@ -146,17 +206,6 @@ fn finish(running: Running) -> Result<ExitCode, Failure> {
     }
     io::stdout().flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn replace(
-    path: Option<&Path>,
-    replace: impl FnOnce(&Path) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    // A build removes the file before it writes the new one.
-    match path.filter(|path| path.exists()) {
-        Some(path) => replace(path),
-        None => Ok(()),
-    }
 }
 
 /// The file to watch for a module: the one that was named, or where the build puts it.

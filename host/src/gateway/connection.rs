@@ -18,7 +18,6 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::client_body::ClientBody;
-use super::client_io::ClientIo;
 use super::handshake;
 use super::headers::Forwarded;
 use super::limits::Limits;
@@ -27,6 +26,7 @@ use super::preface;
 use super::server;
 use super::server_io::ServerIo;
 use super::streams::{Streams, Verdict};
+use super::transport::Io;
 use super::worker::Shared;
 
 /// hyper's own limit for header lines; lower ones need no allocation for the parser.
@@ -68,7 +68,7 @@ trait Draining: Future<Output = hyper::Result<()>> {
 
 /// A client that is ready to speak HTTP.
 struct Ready {
-    io: ClientIo,
+    io: Io,
     first: Bytes,
     http2: bool,
     sni: Option<Box<str>>,
@@ -202,7 +202,7 @@ async fn ready(
             }
         };
         return Some(Ready {
-            io: ClientIo::Tls(secured.stream),
+            io: Io::Tls(secured.stream),
             first: Bytes::new(),
             http2: secured.http2,
             sni: secured.sni,
@@ -212,7 +212,7 @@ async fn ready(
     let detected = tokio::time::timeout(shared.limits.header_read_timeout, detect).await;
     let (first, http2) = detected.ok()?.ok()?;
     Some(Ready {
-        io: ClientIo::Plain(stream),
+        io: Io::Tcp(stream),
         first,
         http2,
         sni: None,

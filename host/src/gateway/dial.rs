@@ -2,16 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -19,6 +16,7 @@ use super::body::UpstreamBody;
 use super::echo::{self, EchoIdentity, EchoRegistry};
 use super::pool::{Connection, Joined, Key, Pool, Sender, TlsKey};
 use super::stats::Counters;
+use super::transport::Io;
 use super::upstream_tls::{ClientTls, UpstreamTlsStore};
 
 /// Bytes that the pipe to the echo holds in each direction.
@@ -67,13 +65,6 @@ pub(super) enum DialError {
 /// Runs hyper's tasks on the worker's thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LocalExecutor;
-
-/// The stream under a connection.
-enum Io {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    Memory(DuplexStream),
-}
 
 impl<F> hyper::rt::Executor<F> for LocalExecutor
 where
@@ -176,7 +167,7 @@ impl Dialer {
                 let client = client.ok_or(DialError::Policy(tls.policy))?;
                 let stream = handshake(&client, tls, key).await?;
                 origin.tls = Some(client);
-                Io::Tls(Box::new(stream))
+                Io::Tls(Box::new(stream.into()))
             }
         };
         let io = TokioIo::new(io);
@@ -243,70 +234,4 @@ async fn handshake(
     let name = name.ok_or(DialError::ServerName)?;
     let stream = tcp(key.endpoint).await?;
     Ok(client.connector(key.http2).connect(name, stream).await?)
-}
-
-// === impl Io ===
-
-impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
-            Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
-            Self::Memory(io) => Pin::new(io).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
-            Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
-            Self::Memory(io) => Pin::new(io).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io).poll_flush(cx),
-            Self::Memory(io) => Pin::new(io).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
-            Self::Memory(io) => Pin::new(io).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Self::Memory(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(io) => io.is_write_vectored(),
-            Self::Tls(io) => io.is_write_vectored(),
-            Self::Memory(io) => io.is_write_vectored(),
-        }
-    }
 }

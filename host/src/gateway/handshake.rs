@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::Acceptor;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
 use super::tls::TlsStore;
 
@@ -61,7 +60,7 @@ pub(super) async fn accept(
     let stream = start.into_stream(config).await?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Secured {
-        stream: Box::new(stream),
+        stream: Box::new(stream.into()),
         sni,
         http2,
     })

@@ -15,10 +15,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::client_io::ClientIo;
 use super::errors::{self, RequestIds};
 use super::limits::Limits;
 use super::stats::Counters;
+use super::transport::Io;
 
 /// How long, and for how many bytes, a client that still sends is read after an error. Closing
 /// with unread bytes resets the connection, and the client may never see the response.
@@ -29,7 +29,7 @@ const LONGEST: usize = 256;
 
 /// See the module.
 pub(super) struct ServerIo {
-    stream: ClientIo,
+    stream: Io,
     /// What was read to tell HTTP/2 from HTTP/1.
     first: Bytes,
     http1: bool,
@@ -56,7 +56,7 @@ struct Linger {
 }
 
 impl ServerIo {
-    pub(super) fn new(stream: ClientIo, first: Bytes, http1: bool, context: IoContext) -> Self {
+    pub(super) fn new(stream: Io, first: Bytes, http1: bool, context: IoContext) -> Self {
         Self {
             stream,
             first,

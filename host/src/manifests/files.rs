@@ -61,26 +61,6 @@ pub fn list(paths: &[PathBuf]) -> Listing {
     listing
 }
 
-/// What has to be watched to see these paths change: directories themselves, and the directory of
-/// a file, because editors and Kubernetes replace files rather than write to them.
-pub fn watch_roots(paths: &[PathBuf]) -> Vec<(PathBuf, bool)> {
-    let mut roots = Vec::new();
-    for path in paths.iter().filter(|path| path.as_os_str() != STDIN) {
-        let root = if path.is_dir() {
-            (path.clone(), true)
-        } else {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            (parent.unwrap_or(Path::new(".")).to_owned(), false)
-        };
-        if !roots.contains(&root) {
-            roots.push(root);
-        }
-    }
-    roots
-}
-
 /// Reads one file of a listing.
 pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
     let name = path.display().to_string();

@@ -15,6 +15,7 @@
 pub mod plan;
 pub mod request;
 pub mod result;
+pub mod versions;
 mod wire;
 
 pub use wire::WireError;

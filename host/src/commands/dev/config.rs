@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::args::DevArgs;
+use crate::args::{self, DevArgs};
+use crate::gateway::Limits;
 
 /// A Service port that is served by something that runs already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,12 @@ pub(super) struct Config {
     pub(super) watch: bool,
     pub(super) filter_wasm: Option<PathBuf>,
     pub(super) translator_wasm: Option<PathBuf>,
+    pub(super) rebuild: Option<String>,
+    /// What it is built from.
+    pub(super) sources: Vec<PathBuf>,
+    pub(super) limits: Limits,
+    /// How long requests in flight may take at the end.
+    pub(super) drain: Duration,
     pub(super) verbose: u8,
 }
 
@@ -46,6 +54,8 @@ pub(super) enum ConfigError {
     Resolve(String, String, String),
     #[error("--{0}-wasm: there is no file {1}")]
     Module(&'static str, String),
+    #[error("--rebuild-on {0}: there is no such file or directory")]
+    Source(String),
     #[error("--zone-size {0}: not a size (hint: 64m)")]
     ZoneSize(String),
 }
@@ -66,6 +76,9 @@ impl Config {
                 return Err(ConfigError::Module(name, path.display().to_string()));
             }
         }
+        if let Some(path) = args.rebuild_on.iter().find(|path| !path.exists()) {
+            return Err(ConfigError::Source(path.display().to_string()));
+        }
         let backends = args.backend.iter().map(|text| backend(text));
         Ok(Self {
             paths: args.paths.clone(),
@@ -77,7 +90,7 @@ impl Config {
             echo: !args.no_echo,
             backends: backends.collect::<Result<_, _>>()?,
             workers: args.workers,
-            zone_bytes: size(&args.zone_size)
+            zone_bytes: args::size(&args.zone_size)
                 .filter(|bytes| *bytes >= MIN_ZONE)
                 .ok_or_else(|| ConfigError::ZoneSize(args.zone_size.clone()))?,
             strict: !args.no_strict,
@@ -85,6 +98,10 @@ impl Config {
             watch: !args.no_watch,
             filter_wasm: args.filter_wasm.clone(),
             translator_wasm: args.translator_wasm.clone(),
+            rebuild: args.rebuild.clone(),
+            sources: args.rebuild_on.clone(),
+            limits: args.limits.limits(),
+            drain: args.limits.drain_timeout,
             verbose,
         })
     }
@@ -117,18 +134,6 @@ fn backend(text: &str) -> Result<Backend, ConfigError> {
     })
 }
 
-/// A size as nginx has it: a number, and `k`, `m` or `g`.
-fn size(text: &str) -> Option<usize> {
-    let text = text.trim().to_ascii_lowercase();
-    let (digits, shift) = match text.strip_suffix(['k', 'm', 'g']) {
-        None => (&*text, 0),
-        Some(digits) if text.ends_with('k') => (digits, 10),
-        Some(digits) if text.ends_with('m') => (digits, 20),
-        Some(digits) => (digits, 30),
-    };
-    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,16 +161,6 @@ mod tests {
             "a/b:80=c:0",
         ] {
             assert_eq!(backend(wrong), Err(ConfigError::Backend(wrong.to_owned())));
-        }
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("64m"), Some(64 << 20));
-        assert_eq!(size("1024K"), Some(1 << 20));
-        assert_eq!(size("7"), Some(7));
-        for wrong in ["", "m", "-1", "1t", "99999999999g"] {
-            assert_eq!(size(wrong), None, "{wrong}");
         }
     }
 }

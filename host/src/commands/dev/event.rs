@@ -3,15 +3,20 @@
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use super::modules::{Kind, Loaded};
+use super::rebuild::Rebuild;
+
 /// Something happened.
 #[derive(Debug)]
 pub(super) enum Event {
     /// Manifests, or the addresses of names, changed, first at this time.
     Manifests(Instant),
-    /// silverback.wasm changed.
-    Filter,
-    /// translator.wasm changed.
-    Translator,
+    /// The file of a module changed, first at this time.
+    Module(Kind, Instant),
+    /// It was read and compiled, or could not be.
+    Loaded(Box<Loaded>),
+    /// The command that builds the modules began, or ended.
+    Rebuild(Rebuild),
     /// A request is over; a line about it.
     Request(String),
     /// Somebody wants an end: Ctrl-C, SIGTERM.

@@ -1,17 +1,17 @@
 //! Everything that runs: translator, shared data, gateway; and how a change gets through it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use silverback_core::table::store::publish::{Published, pages_in_zone};
-use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
+use silverback_emulator::{Eviction, SharedStore, StoreOptions, WorkerOptions};
 
 use super::certificates;
 use super::config::Config;
 use super::log::FilterLog;
+use super::modules::{self, Module};
 use super::names::Names;
 use super::ports::{self, Ports};
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
@@ -24,13 +24,10 @@ use crate::object::ObjectKey;
 use crate::offline;
 use crate::problem::Problem;
 use crate::publish::{EmulatorStore, Node, PushError};
-use crate::translator::{Applied, Limits, Session, TranslatorEngine, TranslatorModule};
+use crate::translator::{Applied, Limits, Session, TranslatorEngine};
 
 /// Name of the zone, which the keys of the table begin with.
 const ZONE: &str = "silverback";
-
-/// How long requests in flight may take at the end.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// All of it.
 pub(super) struct Running {
@@ -89,13 +86,6 @@ pub(super) struct Effect {
     pub(super) errors: Vec<String>,
 }
 
-/// The modules, compiled.
-struct Modules {
-    engine: TranslatorEngine,
-    translator: TranslatorModule,
-    filter: Filter,
-}
-
 // === impl Running ===
 
 impl Running {
@@ -109,11 +99,8 @@ impl Running {
         if let Some(problem) = set.unreadable_path() {
             return Err(Failure::usage(crate::commands::Hinted::from(problem)));
         }
-        let Modules {
-            engine,
-            translator,
-            filter,
-        } = Modules::compile(&config)?;
+        let engine = TranslatorEngine::new()?;
+        let (filter, translator) = modules::compile_both(&engine, &config)?;
         let session = Session::start(translator, Limits::default(), &config.options)?;
 
         let store = StoreOptions::new().zone(ZONE, config.zone_bytes, Eviction::None);
@@ -136,6 +123,7 @@ impl Running {
             },
             on_access,
             ignore_plugins: config.ignore_plugins,
+            limits: config.limits.clone(),
             ..GatewayOptions::default()
         };
         let gateway = Gateway::start(&filter, options)
@@ -181,25 +169,26 @@ impl Running {
         self.change(set, since, begun)
     }
 
-    /// Puts another silverback.wasm in place.
-    pub(super) fn replace_filter(&mut self, path: &Path) -> Result<String, Failure> {
-        let wasm = read(path)?;
-        let filter = Filter::compile(&wasm).with_context(|| path.display().to_string())?;
-        self.gateway.replace_filter(&filter)?;
-        Ok(id(&wasm))
+    /// Puts another module in place. What another translator translates differently comes into
+    /// effect.
+    pub(super) fn replace(&mut self, module: Module) -> Result<Option<Published>, Failure> {
+        match module {
+            Module::Filter(filter) => {
+                self.gateway.replace_filter(&filter)?;
+                Ok(None)
+            }
+            Module::Translator(module) => {
+                self.session.replace(module)?;
+                let published = self.publish()?;
+                self.show(&mut Vec::new())?;
+                Ok(published)
+            }
+        }
     }
 
-    /// Puts another translator.wasm in place; what it translates differently comes into effect.
-    pub(super) fn replace_translator(
-        &mut self,
-        path: &Path,
-    ) -> Result<(String, Option<Published>), Failure> {
-        let wasm = read(path)?;
-        let module = self.engine.compile(&wasm)?;
-        self.session.replace(module)?;
-        let published = self.publish()?;
-        self.show(&mut Vec::new())?;
-        Ok((id(&wasm), published))
+    /// What compiles translators for this session.
+    pub(super) fn engine(&self) -> TranslatorEngine {
+        self.engine.clone()
     }
 
     /// Number of workers.
@@ -209,7 +198,7 @@ impl Running {
 
     /// Ends everything; requests in flight may finish. Returns how many connections were cut.
     pub(super) fn stop(self) -> usize {
-        self.gateway.shutdown(DRAIN).cut
+        self.gateway.shutdown(self.config.drain).cut
     }
 
     fn change(
@@ -434,57 +423,4 @@ impl Running {
         self.problems = problems;
         new
     }
-}
-
-// === impl Modules ===
-
-impl Modules {
-    /// Compiles both modules, at the same time: together they are most of the time to start.
-    fn compile(config: &Config) -> Result<Self, Failure> {
-        let filter = wasm(
-            config.filter_wasm.as_deref(),
-            silverback_guests::FILTER_WASM,
-        )?;
-        let translator = wasm(
-            config.translator_wasm.as_deref(),
-            silverback_guests::TRANSLATOR_WASM,
-        )?;
-        let engine = TranslatorEngine::new()?;
-        let (filter, translator) = std::thread::scope(|scope| {
-            let filter = scope.spawn(|| Filter::compile(&filter));
-            let translator = engine.compile(&translator);
-            let filter = filter.join().map_err(|_| anyhow!("the compiler panicked"));
-            (filter, translator)
-        });
-        Ok(Self {
-            filter: filter?.context("silverback.wasm")?,
-            translator: translator?,
-            engine,
-        })
-    }
-}
-
-fn wasm(
-    path: Option<&Path>,
-    builtin: &'static [u8],
-) -> Result<std::borrow::Cow<'static, [u8]>, Failure> {
-    match path {
-        Some(path) => Ok(read(path)?.into()),
-        None => Ok(builtin.into()),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let wasm = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    wasm.map_err(Failure::usage)
-}
-
-/// Names the bytes of a module as the build script does.
-pub(super) fn id(wasm: &[u8]) -> String {
-    let digest = silverback_core::table::hash::digest128(wasm);
-    digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

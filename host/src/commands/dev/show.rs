@@ -7,7 +7,9 @@ use std::time::Duration;
 use silverback_core::table::store::publish::Published;
 
 use super::config::Config;
+use super::modules::{self, Kind};
 use super::ports::{self, Ports};
+use super::rebuild::Rebuild;
 use super::running::{Effect, Running};
 use super::stubs::Substitution;
 use crate::dump::{Host, Match, ValueMatch};
@@ -130,21 +132,38 @@ pub(super) fn effect(out: &mut dyn Write, config: &Config, effect: &Effect) -> i
 /// A module was replaced.
 pub(super) fn replaced(
     out: &mut dyn Write,
-    file: &str,
+    kind: Kind,
     id: &str,
     published: Option<&Published>,
     took: Duration,
+    compiling: Duration,
 ) -> io::Result<()> {
     let (good, dim) = (style::GOOD, style::DIM);
     let changed = match published {
         Some(published) => format!("; {}", published_text(published)),
         None => String::new(),
     };
-    let took = took.as_millis();
+    let file = kind.file();
+    let (took, compiling) = (took.as_millis(), compiling.as_millis());
     writeln!(
         out,
-        "{good}{file} {id}{good:#} in effect after {took} ms{dim}{changed}{dim:#}"
+        "{good}{file} {id}{good:#} in effect after {took} ms {dim}({compiling} ms of compiling{changed}){dim:#}"
     )
+}
+
+/// The command that builds the modules began, or ended.
+pub(super) fn rebuild(out: &mut dyn Write, command: &str, rebuild: &Rebuild) -> io::Result<()> {
+    let dim = style::DIM;
+    match rebuild {
+        Rebuild::Began => writeln!(out, "{dim}a source changed: {command}{dim:#}"),
+        Rebuild::Succeeded(took) => {
+            writeln!(out, "{dim}built in {:.1} s{dim:#}", took.as_secs_f64())
+        }
+        Rebuild::Failed(why) => error(
+            out,
+            &format!("`{command}` failed ({why}); what was built last goes on"),
+        ),
+    }
 }
 
 /// Something did not work, and everything else goes on.
@@ -228,7 +247,7 @@ fn published_text(published: &Published) -> String {
 
 fn module_id(file: &Option<PathBuf>, builtin: &str) -> String {
     let bytes = file.as_ref().and_then(|file| std::fs::read(file).ok());
-    bytes.map_or_else(|| builtin.to_owned(), |bytes| super::running::id(&bytes))
+    bytes.map_or_else(|| builtin.to_owned(), |bytes| modules::id(&bytes))
 }
 
 /// A request for the first route that goes somewhere, as `curl` and as `explain` have it.

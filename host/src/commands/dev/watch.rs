@@ -1,23 +1,31 @@
 //! Sees files change.
+//!
+//! What a path stands for can change in many ways: an editor moves a new file over the old one,
+//! Kubernetes swaps the link `..data` under a whole volume, a directory is removed and made again.
+//! So it is not files that are watched but *names*: every entry of a directory that decides
+//! which file a path is (see [`trace`]), and every directory of manifests with all below it.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use notify_debouncer_full::{
+    DebounceEventResult, DebouncedEvent, Debouncer, RecommendedCache, new_debouncer,
+};
 
 use super::event::Event;
+use super::modules::Kind;
 use crate::manifests;
 
 /// Editors write a file in several steps within milliseconds; a person does not notice the wait.
-const SETTLE: Duration = Duration::from_millis(60);
+pub(super) const SETTLE: Duration = Duration::from_millis(60);
 
-/// Watches for as long as it lives.
-pub(super) struct Watch {
-    _debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
-}
+/// Links that lead to links; more are a circle.
+const MAX_LINKS: usize = 40;
 
 /// What is watched.
 #[derive(Clone, Debug, Default)]
@@ -30,122 +38,380 @@ pub(super) struct Watched {
     pub(super) translator: Option<PathBuf>,
 }
 
-/// Starts to watch.
-pub(super) fn start(watched: &Watched, events: Sender<Event>) -> notify::Result<Watch> {
-    let sorted = watched.clone();
-    let mut debouncer = new_debouncer(SETTLE, None, move |result: DebounceEventResult| {
-        let changes = match result {
-            Ok(changes) => changes,
-            // Something was missed: look at everything.
-            Err(errors) => {
-                tracing::warn!(?errors, "watching files");
-                let _ = events.send(Event::Manifests(Instant::now()));
-                return;
+/// Watches for as long as it lives.
+pub(super) struct Watch {
+    debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
+    watched: Watched,
+    names: Arc<Mutex<Names>>,
+    /// Directories that are watched; true: with all below.
+    directories: BTreeMap<PathBuf, bool>,
+}
+
+/// What is looked for among the changes.
+#[derive(Debug, Default)]
+struct Names {
+    entries: BTreeMap<PathBuf, Entry>,
+    /// Directories of manifests, without links.
+    roots: BTreeSet<PathBuf>,
+    /// A directory may be another one by now: all have to be watched anew.
+    moved: bool,
+}
+
+/// What an entry of a directory decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Entry {
+    manifests: bool,
+    filter: bool,
+    translator: bool,
+    /// It is a link or a directory, or is not there yet.
+    leads: bool,
+}
+
+/// When something was first seen to change.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changed {
+    manifests: Option<Instant>,
+    filter: Option<Instant>,
+    translator: Option<Instant>,
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Starts to watch.
+    pub(super) fn start(watched: Watched, events: Sender<Event>) -> notify::Result<Self> {
+        let names = Arc::<Mutex<Names>>::default();
+        let known = Arc::clone(&names);
+        let debouncer = new_debouncer(SETTLE, None, move |result: DebounceEventResult| {
+            let mut names = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = match result {
+                Ok(events) => names.changed(&events),
+                // Something was missed: look at everything.
+                Err(errors) => {
+                    tracing::warn!(?errors, "watching files");
+                    names.everything(Instant::now())
+                }
+            };
+            drop(names);
+            // The receiver is gone when everything ends.
+            if let Some(first) = changed.manifests {
+                let _ = events.send(Event::Manifests(first));
             }
-        };
-        let mut manifests = None::<Instant>;
-        let (mut filter, mut translator) = (false, false);
-        for change in changes.iter().filter(|change| mutating(&change.kind)) {
-            for path in &change.paths {
-                let is = |file: &Option<PathBuf>| file.as_deref().is_some_and(|f| same(f, path));
-                filter |= is(&sorted.filter);
-                translator |= is(&sorted.translator);
-                if manifest(&sorted.manifests, path) {
-                    let first = manifests.get_or_insert(change.time);
-                    *first = (*first).min(change.time);
+            for (kind, first) in [
+                (Kind::Filter, changed.filter),
+                (Kind::Translator, changed.translator),
+            ] {
+                if let Some(first) = first {
+                    let _ = events.send(Event::Module(kind, first));
                 }
             }
-        }
-        // The receiver is gone when everything ends.
-        if let Some(first) = manifests {
-            let _ = events.send(Event::Manifests(first));
-        }
-        if filter {
-            let _ = events.send(Event::Filter);
-        }
-        if translator {
-            let _ = events.send(Event::Translator);
-        }
-    })?;
-    for (root, recursive) in manifests::watch_roots(&watched.manifests) {
-        let mode = match recursive {
-            true => RecursiveMode::Recursive,
-            false => RecursiveMode::NonRecursive,
+        })?;
+        let mut watch = Self {
+            debouncer,
+            watched,
+            names,
+            directories: BTreeMap::new(),
         };
-        debouncer.watch(&root, mode)?;
+        watch.renew()?;
+        Ok(watch)
     }
-    for file in [&watched.filter, &watched.translator].into_iter().flatten() {
-        let (root, _) = manifests::watch_roots(std::slice::from_ref(file)).remove(0);
-        debouncer.watch(&root, RecursiveMode::NonRecursive)?;
+
+    /// Watches what has appeared or taken another's place. To be called after a change and before
+    /// the files are read: what changes later is seen.
+    ///
+    /// # Errors
+    /// The first directory that cannot be watched; all others are.
+    pub(super) fn renew(&mut self) -> notify::Result<()> {
+        let new = Names::of(&self.watched);
+        let mut wanted: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        for entry in new.entries.keys() {
+            if let Some(directory) = entry.parent().filter(|directory| directory.is_dir()) {
+                wanted.entry(directory.to_owned()).or_default();
+            }
+        }
+        wanted.extend(new.roots.iter().map(|root| (root.clone(), true)));
+        // One watch for a directory: the other would take its place.
+        let covered = |directory: &PathBuf| {
+            let mut above = directory.ancestors().skip(1);
+            above.any(|above| new.roots.contains(above))
+        };
+        wanted.retain(|directory, _| !covered(directory));
+
+        let moved = {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let moved = names.moved;
+            *names = new;
+            moved
+        };
+        let kept = |(directory, all): (&PathBuf, &bool)| {
+            !moved && wanted.get(directory).is_some_and(|wanted| wanted == all)
+        };
+        let old = std::mem::take(&mut self.directories);
+        let (same, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            old.into_iter().partition(|(dir, all)| kept((dir, all)));
+        for directory in gone.keys() {
+            // It is forgotten already if it was removed.
+            let _ = self.debouncer.unwatch(directory);
+        }
+        self.directories = same;
+        let mut result = Ok(());
+        for (directory, all) in wanted {
+            if self.directories.contains_key(&directory) {
+                continue;
+            }
+            let mode = match all {
+                true => RecursiveMode::Recursive,
+                false => RecursiveMode::NonRecursive,
+            };
+            match self.debouncer.watch(&directory, mode) {
+                Ok(()) => {
+                    self.directories.insert(directory, all);
+                }
+                // Gone again: its parent tells when it comes back.
+                Err(_) if !directory.exists() => {}
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
     }
-    Ok(Watch {
-        _debouncer: debouncer,
-    })
+}
+
+// === impl Names ===
+
+impl Names {
+    fn of(watched: &Watched) -> Self {
+        let mut names = Self::default();
+        let manifests: Vec<_> = watched
+            .manifests
+            .iter()
+            .filter(|path| path.as_os_str() != manifests::STDIN)
+            .cloned()
+            .collect();
+        let is_manifest = |entry: &mut Entry| entry.manifests = true;
+        for path in &manifests {
+            names.add(path, is_manifest);
+            if let Some(root) = path.canonicalize().ok().filter(|path| path.is_dir()) {
+                names.roots.insert(root);
+            }
+        }
+        // Links within a directory may lead out of it.
+        let files = manifests::list(&manifests).files;
+        for link in files.iter().filter(|file| file.is_symlink()) {
+            names.add(link, is_manifest);
+        }
+        if let Some(path) = &watched.filter {
+            names.add(path, |entry| entry.filter = true);
+        }
+        if let Some(path) = &watched.translator {
+            names.add(path, |entry| entry.translator = true);
+        }
+        names
+    }
+
+    fn add(&mut self, path: &Path, what: impl Fn(&mut Entry)) {
+        for (entry, leads) in trace(path) {
+            let entry = self.entries.entry(entry).or_default();
+            entry.leads |= leads;
+            what(entry);
+        }
+    }
+
+    fn changed(&mut self, events: &[DebouncedEvent]) -> Changed {
+        let mut changed = Changed::default();
+        for event in events.iter().filter(|event| mutating(&event.kind)) {
+            if event.need_rescan() {
+                return self.everything(event.time);
+            }
+            // What is written to is still what it was.
+            let other = !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
+            for path in &event.paths {
+                let entry = self.entries.get(path).copied().unwrap_or_default();
+                self.moved |= entry.leads && other;
+                let manifest = entry.manifests || self.manifest(path);
+                changed.note(event.time, manifest, entry);
+            }
+        }
+        changed
+    }
+
+    fn everything(&mut self, time: Instant) -> Changed {
+        self.moved = true;
+        let all = Entry {
+            filter: true,
+            translator: true,
+            ..Entry::default()
+        };
+        let mut changed = Changed::default();
+        changed.note(time, true, all);
+        changed
+    }
+
+    /// Whether a path in a directory of manifests may be, or hold, one: by its extension, or
+    /// without any, as directories have none, gone or not. `..data` is what Kubernetes swaps.
+    fn manifest(&self, path: &Path) -> bool {
+        if !path
+            .ancestors()
+            .skip(1)
+            .any(|above| self.roots.contains(above))
+        {
+            return false;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == "..data" {
+            return true;
+        }
+        let editor = name.starts_with(['.', '#']) || name.ends_with('~');
+        let known = |extension: &str| {
+            let mut known = ["yaml", "yml", "json"].into_iter();
+            known.any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        !editor && extension.is_none_or(known)
+    }
+}
+
+// === impl Changed ===
+
+impl Changed {
+    fn note(&mut self, time: Instant, manifests: bool, entry: Entry) {
+        for (first, changed) in [
+            (&mut self.manifests, manifests),
+            (&mut self.filter, entry.filter),
+            (&mut self.translator, entry.translator),
+        ] {
+            if changed {
+                *first = Some(first.map_or(time, |first| first.min(time)));
+            }
+        }
+    }
 }
 
 /// Whether something is different afterwards.
-fn mutating(kind: &EventKind) -> bool {
+pub(super) fn mutating(kind: &EventKind) -> bool {
     !matches!(
         kind,
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_))
     )
 }
 
-/// Whether a path may be, or hold, a manifest: one that was named, one by its extension, a
-/// directory (which has none, gone or not), or `..data`, by which Kubernetes swaps a whole volume.
-fn manifest(named: &[PathBuf], path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if named.iter().any(|named| same(named, path)) || name == "..data" {
-        return true;
-    }
-    let editor = name.starts_with(['.', '#']) || name.ends_with('~');
-    match path.extension().and_then(|extension| extension.to_str()) {
-        None => !editor && named.iter().any(|root| below(root, path)),
-        Some(extension) => {
-            let known = ["yaml", "yml", "json"].iter();
-            !editor
-                && known
-                    .into_iter()
-                    .any(|known| extension.eq_ignore_ascii_case(known))
-                && named.iter().any(|root| below(root, path))
+/// The entries of directories that decide which file or directory a path is: itself, each link on
+/// the way, and the first that does not exist. Each with whether it leads on (a link, a
+/// directory, or nothing yet) or is the file.
+fn trace(path: &Path) -> Vec<(PathBuf, bool)> {
+    let mut entries = Vec::new();
+    let mut links = 0;
+    let mut here = PathBuf::new();
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Last first, so that a link's target is put on top.
+    let mut rest: Vec<_> = absolute.components().map(owned).rev().collect();
+    while let Some(part) = rest.pop() {
+        match Path::new(&part).components().next() {
+            Some(Component::ParentDir) => {
+                here.pop();
+                continue;
+            }
+            Some(Component::CurDir) | None => continue,
+            Some(Component::Normal(_)) => here.push(&part),
+            Some(Component::RootDir | Component::Prefix(_)) => {
+                here.push(&part);
+                continue;
+            }
+        }
+        let Ok(metadata) = here.symlink_metadata() else {
+            entries.push((here, true));
+            return entries;
+        };
+        if metadata.is_symlink() {
+            entries.push((here.clone(), true));
+            links += 1;
+            let Some(target) = std::fs::read_link(&here)
+                .ok()
+                .filter(|_| links <= MAX_LINKS)
+            else {
+                return entries;
+            };
+            // An absolute target takes the place of all that was before it.
+            here.pop();
+            rest.extend(target.components().map(owned).rev());
         }
     }
+    let directory = here.is_dir();
+    entries.push((here, directory));
+    entries
 }
 
-fn below(root: &Path, path: &Path) -> bool {
-    root.is_dir() && absolute(path).starts_with(absolute(root))
-}
-
-fn same(one: &Path, other: &Path) -> bool {
-    absolute(one) == absolute(other)
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    // `.` and `..` inside would keep equal paths apart.
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => parent
-            .canonicalize()
-            .map_or_else(|_| path.clone(), |parent| parent.join(name)),
-        _ => path,
-    }
+fn owned(component: Component<'_>) -> PathBuf {
+    PathBuf::from(component.as_os_str())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn what_can_be_a_manifest_is_looked_at() {
         let root = tempfile::tempdir().expect("a directory");
-        let named = [root.path().to_owned(), root.path().join("x/named.txt")];
-        let is = |name: &str| manifest(&named, &root.path().join(name));
+        let root = root.path().canonicalize().expect("a path");
+        let names = Names::of(&Watched {
+            manifests: vec![root.clone()],
+            ..Watched::default()
+        });
+        let is = |name: &str| names.manifest(&root.join(name));
         for yes in ["a.yaml", "b.YML", "c.json", "sub/d.yaml", "sub", "..data"] {
             assert!(is(yes), "{yes}");
         }
         for no in ["a.txt", ".a.yaml", "#a.yaml", "a~", "4913.tmp"] {
             assert!(!is(no), "{no}");
         }
-        assert!(!manifest(&named, Path::new("/elsewhere/a.yaml")));
+        assert!(!names.manifest(Path::new("/elsewhere/a.yaml")));
+        // The directory itself: it may be removed and made again.
+        let entry = names.entries.get(&root).expect("an entry");
+        assert!(entry.manifests && entry.leads);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_waited_for_where_it_begins() {
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path().canonicalize().expect("a path");
+        let missing = root.join("not/there.wasm");
+        assert_eq!(trace(&missing), [(root.join("not"), true)]);
+        fs::create_dir(root.join("not")).expect("created");
+        assert_eq!(trace(&missing), [(missing.clone(), true)]);
+        fs::write(&missing, "").expect("written");
+        assert_eq!(
+            trace(&root.join("./not/../not/there.wasm")),
+            [(missing, false)]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_link_on_the_way_is_watched() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path().canonicalize().expect("a path");
+        // As Kubernetes mounts a ConfigMap.
+        fs::create_dir(root.join("..1")).expect("created");
+        fs::write(root.join("..1/silverback.wasm"), "").expect("written");
+        symlink("..1", root.join("..data")).expect("linked");
+        symlink("..data/silverback.wasm", root.join("silverback.wasm")).expect("linked");
+        assert_eq!(
+            trace(&root.join("silverback.wasm")),
+            [
+                (root.join("silverback.wasm"), true),
+                (root.join("..data"), true),
+                (root.join("..1/silverback.wasm"), false),
+            ]
+        );
+        symlink("loop", root.join("loop")).expect("linked");
+        assert_eq!(trace(&root.join("loop")).len(), MAX_LINKS + 1);
+        let absolute = root.join("absolute");
+        symlink(root.join("..1"), &absolute).expect("linked");
+        assert_eq!(
+            trace(&absolute),
+            [(absolute.clone(), true), (root.join("..1"), true)]
+        );
     }
 }
