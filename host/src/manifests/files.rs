@@ -25,6 +25,17 @@ pub struct Listing {
     pub files: Vec<PathBuf>,
     /// Paths that do not exist, directories that cannot be read.
     pub problems: Vec<Problem>,
+    /// Those paths: what they stand for is not known.
+    pub unreadable: Vec<PathBuf>,
+}
+
+// === impl Listing ===
+
+impl Listing {
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        self.problems.push(unreadable(path, error));
+        self.unreadable.push(path.to_owned());
+    }
 }
 
 /// Finds the manifests: a file is one whatever its name, a directory stands for all its `*.yaml`,
@@ -55,7 +66,7 @@ pub fn list(paths: &[PathBuf]) -> Listing {
                 }
             }
             Ok(_) => push(path, &mut seen, &mut listing),
-            Err(error) => listing.problems.push(unreadable(path, &error)),
+            Err(error) => listing.unreadable(path, &error),
         }
     }
     listing
@@ -123,7 +134,7 @@ fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
-            listing.problems.push(unreadable(directory, &error));
+            listing.unreadable(directory, &error);
             return;
         }
     };
@@ -137,7 +148,7 @@ fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &
             Ok(metadata) if metadata.is_dir() => walk(&path, depth + 1, seen, listing),
             Ok(metadata) if metadata.is_file() && manifest(&path) => push(&path, seen, listing),
             Ok(_) => {}
-            Err(error) if manifest(&path) => listing.problems.push(unreadable(&path, &error)),
+            Err(error) if manifest(&path) => listing.unreadable(&path, &error),
             Err(_) => {}
         }
     }

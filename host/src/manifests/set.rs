@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{self, STDIN};
@@ -22,6 +22,9 @@ pub struct ManifestSet {
     problems: Vec<Problem>,
 }
 
+/// Said of what is broken and was not before.
+const KEPT: &str = "; what it held before stays in effect";
+
 /// One file.
 #[derive(Clone, Debug)]
 struct Loaded {
@@ -38,16 +41,17 @@ pub fn load(paths: &[PathBuf]) -> ManifestSet {
 
 /// Loads everything again after a change. Files with the same text are not parsed again, and a
 /// file that is broken now goes on holding what it held before: it is saved half-written more
-/// often than not. A file that is gone takes its objects along.
+/// often than not. So does a path that cannot be read at all, such as a directory that is just being
+/// made again. A file that is gone from its directory takes its objects along.
 pub fn load_again(paths: &[PathBuf], before: &ManifestSet) -> ManifestSet {
-    let listing = files::list(paths);
+    let mut listing = files::list(paths);
     let mut set = ManifestSet {
         files: Vec::with_capacity(listing.files.len()),
-        problems: listing.problems,
+        problems: std::mem::take(&mut listing.problems),
     };
     let old: BTreeMap<&PathBuf, &Loaded> =
         before.files.iter().map(|file| (&file.path, file)).collect();
-    for path in listing.files {
+    for path in std::mem::take(&mut listing.files) {
         let old = old.get(&path).copied();
         let loaded = match old {
             // The standard input can be read once.
@@ -55,6 +59,24 @@ pub fn load_again(paths: &[PathBuf], before: &ManifestSet) -> ManifestSet {
             _ => Loaded::new(path, old),
         };
         set.files.push(loaded);
+    }
+    let unknown = |path: &Path| {
+        let mut unreadable = listing.unreadable.iter();
+        unreadable.any(|unreadable| path.starts_with(unreadable))
+    };
+    let kept = before.files.iter().filter(|file| unknown(&file.path));
+    let kept: Vec<_> = kept.cloned().collect();
+    if !kept.is_empty() {
+        for problem in &mut set.problems {
+            if problem.code == "Unreadable" {
+                problem.message += KEPT;
+            }
+        }
+        set.files.extend(kept);
+        set.files.sort_by_key(|file| {
+            let at = paths.iter().position(|path| file.path.starts_with(path));
+            (at.unwrap_or(usize::MAX), file.path.clone())
+        });
     }
     set
 }
@@ -86,6 +108,11 @@ impl Loaded {
             && found.problems.iter().any(broken)
         {
             found.objects.clone_from(&old.found.objects);
+            if !found.objects.is_empty() {
+                for problem in found.problems.iter_mut().filter(|problem| broken(problem)) {
+                    problem.message += KEPT;
+                }
+            }
         }
         Self { path, file, found }
     }
@@ -228,11 +255,42 @@ mod tests {
         let broken = load_again(&paths, &good);
         assert_eq!(names(&broken), ["a"]);
         assert_eq!(codes(&broken), ["Unparsable"]);
+        let problem = &broken.problems()[0];
+        assert!(problem.message.ends_with(KEPT), "{}", problem.message);
+        assert!(problem.source.is_some());
         // Still broken, still held.
         assert_eq!(names(&load_again(&paths, &broken)), ["a"]);
 
         fs::write(&one, service("c")).expect("written");
         assert_eq!(names(&load_again(&paths, &broken)), ["c"]);
+    }
+
+    #[test]
+    fn a_path_that_is_gone_keeps_what_it_held_until_it_is_back() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (directory, file) = (root.path().join("b"), root.path().join("a.yaml"));
+        fs::create_dir(&directory).expect("created");
+        fs::write(&file, service("a")).expect("written");
+        fs::write(directory.join("b.yaml"), service("b")).expect("written");
+        let paths = [directory.clone(), file.clone()];
+        let good = load(&paths);
+
+        fs::remove_dir_all(&directory).expect("removed");
+        fs::remove_file(&file).expect("removed");
+        let gone = load_again(&paths, &good);
+        assert_eq!(names(&gone), ["a", "b"]);
+        assert_eq!(codes(&gone), ["Unreadable", "Unreadable"]);
+        assert!(gone.problems()[0].message.ends_with(KEPT));
+        assert_eq!(names(&load_again(&paths, &gone)), ["a", "b"]);
+
+        fs::create_dir(&directory).expect("created");
+        fs::write(directory.join("c.yaml"), service("c")).expect("written");
+        let back = load_again(&paths, &gone);
+        assert_eq!(names(&back), ["a", "c"]);
+        assert_eq!(codes(&back), ["Unreadable"]);
+        // At the start there is nothing to keep.
+        let problem = &load(&[file]).problems()[0];
+        assert!(!problem.message.ends_with(KEPT), "{}", problem.message);
     }
 
     #[test]

@@ -32,6 +32,8 @@ mod malformed;
 mod mirror;
 mod plugins;
 mod retry;
+#[path = "../support/certs.rs"]
+mod shared_certs;
 mod smuggling;
 mod support;
 mod tls;

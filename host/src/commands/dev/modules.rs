@@ -48,7 +48,7 @@ pub(super) struct Loaded {
 /// A module that cannot be put in place.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ModuleFault {
-    #[error("cannot read it: {0}")]
+    #[error("cannot read it: {}", without_number(.0))]
     Unreadable(io::Error),
     #[error("it is no WebAssembly (hint: it has to be {})", .0.form())]
     NotWasm(Kind),
@@ -241,6 +241,13 @@ pub(super) fn id(wasm: &[u8]) -> String {
         .collect()
 }
 
+/// Without the number of the system's error, which says nothing to people.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    text.to_lowercase()
+}
+
 /// An error of the compiler in one line: what it found and expected is lists of bytes.
 pub(super) fn one_line(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
@@ -357,7 +364,8 @@ mod tests {
         let text = section(wasm).expect("a section");
         let at = wasm
             .windows(text.len())
-            .position(|window| window == text.as_bytes())
+            // The one before it is the constant itself.
+            .rposition(|window| window == text.as_bytes())
             .expect("its place");
         let mut changed = wasm.to_vec();
         let text = text.replace(from, to);
