@@ -30,5 +30,6 @@ diff <(echo "$listed") <(echo "$there") || {
     exit 1
 }
 
+bash spec/reload_test.sh
 luajit "$(command -v busted)" --output=plainTerminal
 python3 spec/nginx/test_nginx.py
