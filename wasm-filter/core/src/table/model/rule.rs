@@ -6,7 +6,7 @@ use super::HostPattern;
 use super::filter::FewFilters;
 use super::regex::Regex;
 use super::service::ServicePort;
-use crate::table::hash::digest64;
+use crate::table::hash::{Fast, digest64};
 
 /// Kind of the object that a rule comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -304,6 +304,21 @@ impl RouteKind {
             Self::HttpRoute => "HTTPRoute",
             Self::GrpcRoute => "GRPCRoute",
         }
+    }
+
+    /// The kind that Kubernetes writes so.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut kinds = [Self::Ingress, Self::HttpRoute, Self::GrpcRoute].into_iter();
+        kinds.find(|kind| kind.as_str() == name)
+    }
+
+    /// The stable id of a rule: a hash of its object's kind and names and its position.
+    #[inline]
+    #[must_use]
+    pub fn rule_id(self, namespace: &[u8], name: &[u8], index: u16) -> u64 {
+        let seed = Fast::of(self as u64, namespace);
+        Fast::of(seed ^ u64::from(index), name)
     }
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {

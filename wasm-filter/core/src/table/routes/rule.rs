@@ -11,7 +11,6 @@
 
 use super::filters::{self, Changes};
 use crate::table::bytes::{Cursor, offset, put_prefixed, put_varint};
-use crate::table::hash::Fast;
 use crate::table::model::{BackendTarget, Forwarding, RouteKind, RouteObject, Rule, Timeouts};
 use crate::table::segment::Broken;
 
@@ -245,11 +244,10 @@ impl<'a> ObjectEntry<'a> {
         })
     }
 
-    /// The stable id of its rule at this position: a hash of kind, names and position.
+    /// The id of its rule at this position: see [`RouteKind::rule_id`].
     #[must_use]
     pub fn rule_id(&self, index: u16) -> u64 {
-        let seed = Fast::of(self.kind as u64, self.namespace);
-        Fast::of(seed ^ u64::from(index), self.name)
+        self.kind.rule_id(self.namespace, self.name, index)
     }
 }
 
