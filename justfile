@@ -23,16 +23,12 @@ lint:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
     python3 .ci/check-crates.py
 
-<<<<<<< HEAD
 # A million requests during a hundred rollouts, none of which may fail
 rollout REQUESTS="1000000" ROLLOUTS="100" SEED="4":
     SILVERBACK_REQUESTS={{ REQUESTS }} SILVERBACK_ROLLOUTS={{ ROLLOUTS }} SILVERBACK_SEED={{ SEED }} \
         cargo test --workspace --release --test rollout -- --nocapture
 
-# Run a set of manifests
-=======
 # Run a set of manifests; both modules are built and replaced when their sources change
->>>>>>> d1b4b5f (just dev rebuilds the modules, just kong-reload; docs of hot reload, ports and limits)
 dev PATH="examples/quickstart" *ARGS:
     cargo run --release -- dev {{ PATH }} --rebuild "cargo build --release --package silverback-guests" --rebuild-on wasm-filter/src,wasm-filter/core/src,wit {{ ARGS }}
 
