@@ -26,10 +26,12 @@ mod filter;
 mod handshake;
 mod headers;
 mod host_pattern;
+mod latency;
 mod limits;
 mod listener;
 mod mirror;
 mod misdirected;
+mod monitor;
 mod node_api;
 mod outgoing;
 mod plan_exec;
@@ -43,6 +45,7 @@ mod streams;
 mod tls;
 mod transaction;
 mod transport;
+mod trap_log;
 mod upgrade;
 mod upstream_tls;
 mod upstream_verify;
@@ -59,14 +62,16 @@ use arc_swap::ArcSwap;
 use silverback_emulator::{Filter, SharedStore, StartError, StoreOptions, WorkerOptions};
 use tokio::sync::mpsc::UnboundedSender;
 
-pub use access::{AccessEvent, AccessHook, Answer};
+pub use access::{AccessEvent, AccessHook, Answer, Attempts};
 pub use certificates::{
     CertificateError, CertificateErrors, Certificates, ClientAuth, ClientAuthMode, KeyPair,
 };
 pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use host_pattern::HostPattern;
+pub use latency::{LATENCY_BOUNDS, LatencyStats};
 pub use limits::{Http2Limits, Limits};
 pub use listener::{ListenError, ListenErrors, ListenerSpec, Listening};
+pub use monitor::Monitor;
 pub use node_api::NodeApi;
 pub use stats::Stats;
 pub use upstream_tls::{ClientIdentity, UpstreamName, UpstreamTlsErrors, UpstreamTlsPolicy};
@@ -193,9 +198,10 @@ impl Gateway {
             let mut settings = options.filter.clone();
             settings.worker = worker;
             settings.seed = settings.seed.wrapping_add(worker as u64);
-            let filter = FilterHost::start(filter, options.store.clone(), settings)
-                .map_err(|source| GatewayError::Filter { worker, source })?;
             let counters = Arc::new(Counters::default());
+            let counted = Arc::clone(&counters);
+            let filter = FilterHost::start(filter, options.store.clone(), settings, counted)
+                .map_err(|source| GatewayError::Filter { worker, source })?;
             let setup = Setup {
                 index: worker,
                 filter,
@@ -386,11 +392,16 @@ impl Gateway {
     /// The counters, summed over the workers.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
-        for worker in &self.workers {
-            stats.add(&worker.counters);
+        self.monitor().stats()
+    }
+
+    /// The counters for somebody else to read.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        let counters = |worker: &Worker| Arc::clone(&worker.counters);
+        Monitor {
+            workers: self.workers.iter().map(counters).collect(),
         }
-        stats
     }
 
     /// How many workers there are.

@@ -56,6 +56,8 @@ pub(super) struct RequestBody {
     failed: Cell<bool>,
     /// Bytes that the client may still send.
     left: Cell<u64>,
+    /// Bytes that it has sent.
+    received: Rc<Cell<u64>>,
     limit: usize,
     hint: SizeHint,
     pause: Duration,
@@ -106,7 +108,11 @@ pub(super) enum UpstreamBody {
 
 impl RequestBody {
     /// `None` if there is no body.
-    pub(super) fn new(incoming: Incoming, limits: &Limits) -> Option<Rc<Self>> {
+    pub(super) fn new(
+        incoming: Incoming,
+        limits: &Limits,
+        received: &Rc<Cell<u64>>,
+    ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -128,6 +134,7 @@ impl RequestBody {
                 0 => u64::MAX,
                 max => max,
             }),
+            received: Rc::clone(received),
             limit: limits.replay_bytes,
             pause: limits.body_read_timeout,
             reader: Cell::new(None),
@@ -261,6 +268,8 @@ impl RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 state.pause = None;
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.received
+                    .set(self.received.get().saturating_add(length));
                 match self.left.get().checked_sub(length) {
                     Some(left) => self.left.set(left),
                     None => {
@@ -449,7 +458,7 @@ pub(super) enum ResponseBody {
     /// Made here.
     Full {
         body: Option<Bytes>,
-        _transaction: Option<Box<Transaction>>,
+        transaction: Option<Box<Transaction>>,
     },
     /// On its way from an upstream.
     Upstream(Box<Relay>),
@@ -471,10 +480,7 @@ impl ResponseBody {
     /// A body made here.
     pub(super) fn full(body: Bytes, transaction: Option<Box<Transaction>>) -> Self {
         let body = (!body.is_empty()).then_some(body);
-        Self::Full {
-            body,
-            _transaction: transaction,
-        }
+        Self::Full { body, transaction }
     }
 }
 
@@ -506,6 +512,7 @@ impl Relay {
         match poll_piece(&mut self.incoming, cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.pause = None;
+                self.transaction.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if self.incoming.is_end_stream() {
                     self.complete();
                 }
@@ -554,7 +561,13 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Full { body, .. } => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Full { body, transaction } => {
+                let body = body.take();
+                if let (Some(body), Some(tx)) = (&body, transaction) {
+                    tx.sent += body.len() as u64;
+                }
+                Poll::Ready(body.map(|body| Ok(Frame::data(body))))
+            }
             Self::Upstream(relay) => relay.poll(cx),
         }
     }

@@ -77,6 +77,11 @@ impl EchoRegistry {
         self.0.is_empty()
     }
 
+    /// The addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.0.keys()
+    }
+
     pub(super) fn get(&self, endpoint: &SocketAddr) -> Option<&Arc<EchoIdentity>> {
         self.0.get(endpoint)
     }

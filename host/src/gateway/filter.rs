@@ -1,6 +1,8 @@
 //! The one place that knows the emulator's API.
 
 use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -14,12 +16,15 @@ use silverback_emulator::{
 };
 
 use super::stats::Counters;
+use super::trap_log::TrapLog;
 
 /// A worker's instance of the filter. Borrowed only while a callback runs, and callbacks do not
 /// nest, so the cell is never found borrowed.
 pub(super) struct FilterHost {
     worker: RefCell<Worker>,
     options: WorkerOptions,
+    counters: Arc<Counters>,
+    traps: TrapLog,
 }
 
 /// What the filter wants done with a request.
@@ -28,7 +33,7 @@ pub(super) enum Decision {
     /// Send this.
     Local(Box<LocalResponse>),
     /// Proxy so.
-    Plan(Box<OwnedPlan>),
+    Plan(Rc<OwnedPlan>),
     /// It gave a plan that cannot be read.
     BadPlan(WireError),
     /// It waits for the body.
@@ -51,12 +56,22 @@ impl FilterHost {
         filter: &Filter,
         store: SharedStore,
         options: WorkerOptions,
+        counters: Arc<Counters>,
     ) -> Result<Self, StartError> {
         let worker = Worker::start(filter, store, options.clone())?;
         Ok(Self {
             worker: RefCell::new(worker),
             options,
+            counters,
+            traps: TrapLog::default(),
         })
+    }
+
+    /// Counts and logs a trap. The next callback has a new instance, which finds the table in shared
+    /// data.
+    pub(super) fn trapped(&self, trap: &Trap, callback: &'static str) {
+        self.counters.traps.inc();
+        self.traps.log(self.options.worker, trap, callback);
     }
 
     pub(super) fn replace(&self, filter: &Filter) -> Result<(), StartError> {
@@ -73,12 +88,14 @@ impl FilterHost {
         exchange: &mut Exchange,
     ) -> (Option<ContextId>, Result<Decision, Trap>) {
         let mut worker = self.worker.borrow_mut();
-        let id = match worker.open() {
+        let opened = worker.open();
+        self.counters.restarts.set(worker.restarts());
+        let id = match opened {
             Ok(id) => id,
             Err(trap) => return (None, Err(trap)),
         };
         let action = worker.on_request_headers(id, exchange);
-        drop_calls(&mut worker, Some((id, exchange)));
+        self.drop_calls(&mut worker, Some((id, exchange)));
         (Some(id), action.map(|action| decision(action, exchange)))
     }
 
@@ -128,7 +145,8 @@ impl FilterHost {
     pub(super) fn tick(&self) -> Result<(), Trap> {
         let mut worker = self.worker.borrow_mut();
         let ticked = worker.tick();
-        drop_calls(&mut worker, None);
+        self.counters.restarts.set(worker.restarts());
+        self.drop_calls(&mut worker, None);
         ticked
     }
 
@@ -137,22 +155,22 @@ impl FilterHost {
         let due = self.worker.borrow().next_tick()?;
         Some(due.saturating_sub(self.options.clock.now()))
     }
-}
 
-/// The gateway makes no HTTP calls for the filter yet: each fails at once, as it would against a
-/// host that refuses, instead of being waited for.
-fn drop_calls(worker: &mut Worker, mut request: Option<(ContextId, &mut Exchange)>) {
-    for call in worker.pending_calls() {
-        tracing::warn!(
-            upstream = %String::from_utf8_lossy(&call.upstream),
-            "the filter's HTTP call fails: the embedded gateway makes none"
-        );
-        let exchange = match &mut request {
-            Some((id, exchange)) if call.context == Some(*id) => Some(&mut **exchange),
-            _ => None,
-        };
-        if let Err(trap) = worker.on_http_call_response(call.token, None, exchange) {
-            log_trap(&trap, "on_http_call_response");
+    /// The gateway makes no HTTP calls for the filter yet: each fails at once, as it would against a
+    /// host that refuses, instead of being waited for.
+    fn drop_calls(&self, worker: &mut Worker, mut request: Option<(ContextId, &mut Exchange)>) {
+        for call in worker.pending_calls() {
+            tracing::warn!(
+                upstream = %String::from_utf8_lossy(&call.upstream),
+                "the filter's HTTP call fails: the embedded gateway makes none"
+            );
+            let exchange = match &mut request {
+                Some((id, exchange)) if call.context == Some(*id) => Some(&mut **exchange),
+                _ => None,
+            };
+            if let Err(trap) = worker.on_http_call_response(call.token, None, exchange) {
+                self.trapped(&trap, "on_http_call_response");
+            }
         }
     }
 }
@@ -163,7 +181,7 @@ fn decision(action: Action, exchange: &mut Exchange) -> Decision {
     }
     if let Some(plan) = exchange.properties.get(PLAN_PROPERTY) {
         return match OwnedPlan::decode(plan) {
-            Ok(plan) => Decision::Plan(Box::new(plan)),
+            Ok(plan) => Decision::Plan(Rc::new(plan)),
             Err(error) => Decision::BadPlan(error),
         };
     }
@@ -171,17 +189,6 @@ fn decision(action: Action, exchange: &mut Exchange) -> Decision {
         Action::Pause => Decision::Wait,
         Action::Continue => Decision::Nothing,
     }
-}
-
-/// Logs a trap, with where in the filter it happened.
-pub(super) fn log_trap(trap: &Trap, callback: &'static str) {
-    tracing::error!(callback, backtrace = %trap.backtrace, "the filter trapped: {trap}");
-}
-
-/// Counts and logs a trap.
-pub(super) fn count_trap(counters: &Counters, trap: &Trap, callback: &'static str) {
-    counters.traps.inc();
-    log_trap(trap, callback);
 }
 
 /// The request as the filter sees it. `None` if a field is longer than the contract allows.

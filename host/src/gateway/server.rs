@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::access::{AccessEvent, Answer};
+use super::access::{AccessEvent, Answer, Attempts};
 use super::body::{Relay, RequestBody, ResponseBody};
 use super::connection::{self, Builders, Client, Open};
 use super::errors::Refusal;
@@ -113,8 +113,9 @@ pub(super) async fn handle(
         Ok(exchange) => exchange,
         Err(refusal) => return refuse_unseen(&shared, &client, &parts, &refusal),
     };
-    let mut tx = Transaction::new(Rc::clone(&shared), exchange, client.peer.ip());
-    let body = RequestBody::new(incoming, &shared.limits);
+    let (source, version) = (client.peer.ip(), parts.version);
+    let mut tx = Transaction::new(Rc::clone(&shared), exchange, source, version);
+    let body = RequestBody::new(incoming, &shared.limits, &tx.received);
 
     let decision = match decide(&mut tx, body.as_deref()).await {
         Ok(decision) => decision,
@@ -144,9 +145,11 @@ pub(super) async fn handle(
         forwarded: &client.forwarded,
         upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
     };
+    tx.plan = Some(Rc::clone(&plan));
+    tx.asking();
     let answered = plan_exec::execute(&mut tx, &plan, outgoing).await;
+    tx.asked();
     let read_timeout = Duration::from_millis(plan.timeouts.read.into());
-    tx.plan = Some(plan);
     let answered = match answered {
         Ok(answered) => answered,
         Err(refusal) => {
@@ -239,7 +242,7 @@ fn switch(
 async fn decide(tx: &mut Transaction, body: Option<&RequestBody>) -> Result<Decision, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let trapped = |trap, callback| {
-        filter::count_trap(&shared.counters, &trap, callback);
+        shared.filter.trapped(&trap, callback);
         TRAPPED
     };
     let (context, decision) = shared.filter.request(&mut tx.exchange);
@@ -292,6 +295,10 @@ fn refuse_unseen(
     refusal: &Refusal,
 ) -> Reply {
     shared.counters.refused.inc();
+    let (answer, status) = (Answer::Gateway, refusal.status.as_u16());
+    shared.counters.over(answer, status, Some(Duration::ZERO));
+    let (parts, body) = refusal.response(&shared.ids).into_parts();
+    shared.counters.sent_bytes.add(body.len() as u64);
     if let Some(hook) = &shared.on_access {
         let host = request.headers.get(http::header::HOST);
         let path = request.uri.path_and_query();
@@ -300,8 +307,8 @@ fn refuse_unseen(
             host: host.map_or(b"", |host| host.as_bytes()),
             path: path.map_or(b"", |path| path.as_str().as_bytes()),
             source: client.peer.ip(),
-            status: refusal.status.as_u16(),
-            answer: Answer::Gateway,
+            status,
+            answer,
             rule: 0,
             epoch: 0,
             route: b"",
@@ -309,11 +316,17 @@ fn refuse_unseen(
             tags: b"",
             endpoint: None,
             tries: 0,
+            attempts: Attempts::default(),
             latency: Duration::ZERO,
+            upstream_latency: None,
+            received: 0,
+            sent: body.len() as u64,
+            version: request.version,
+            tls: client.spec.tls,
+            port: client.spec.proxy_port,
             worker: shared.index,
         });
     }
-    let (parts, body) = refusal.response(&shared.ids).into_parts();
     Response::from_parts(parts, ResponseBody::full(body, None))
 }
 
@@ -341,7 +354,7 @@ fn show_response(tx: &mut Transaction, head: &mut http::response::Parts) -> Resu
     let shared = Rc::clone(&tx.shared);
     let shown = shared.filter.response(context, &mut tx.exchange, head);
     shown.map_err(|trap| {
-        filter::count_trap(&shared.counters, &trap, "on_response_headers");
+        shared.filter.trapped(&trap, "on_response_headers");
         tx.context = None;
         TRAPPED
     })

@@ -1,6 +1,12 @@
 //! Counters. Each worker has its own, so that counting never shares a cache line.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use silverback_core::contract::result::{Outcome, Try};
+
+use super::access::Answer;
+use super::latency::{LatencyCounters, LatencyStats};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -10,6 +16,10 @@ macro_rules! counters {
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
             pub(crate) local: [Counter; 5],
+            answers: [[Counter; 5]; Answer::ALL.len()],
+            tries: [Counter; 3],
+            latency: LatencyCounters,
+            upstream_latency: LatencyCounters,
         }
 
         /// Sums over all workers, at one moment.
@@ -19,14 +29,32 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// Responses that the filter made itself, by class: 1xx, 2xx, 3xx, 4xx, 5xx.
             pub local: [u64; 5],
+            /// Requests that are over, in the order of [`Answer::ALL`], each by class of the status.
+            pub answers: [[u64; 5]; Answer::ALL.len()],
+            /// Tries that were answered, failed, timed out.
+            pub tries: [u64; 3],
+            /// Requests that are over, but not upgraded: from the last byte of the request's headers to
+            /// the last byte of the response.
+            pub latency: LatencyStats,
+            /// Requests with a try: from the first try to the head of the upstream's response.
+            pub upstream_latency: LatencyStats,
         }
 
         impl Stats {
             pub(crate) fn add(&mut self, counters: &Counters) {
                 $(self.$name += counters.$name.get();)*
-                for (sum, one) in self.local.iter_mut().zip(&counters.local) {
-                    *sum += one.get();
+                let sum_up = |sums: &mut [u64], ones: &[Counter]| {
+                    for (sum, one) in sums.iter_mut().zip(ones) {
+                        *sum += one.get();
+                    }
+                };
+                sum_up(&mut self.local, &counters.local);
+                sum_up(&mut self.tries, &counters.tries);
+                for (sums, ones) in self.answers.iter_mut().zip(&counters.answers) {
+                    sum_up(sums, ones);
                 }
+                self.latency.add(&counters.latency);
+                self.upstream_latency.add(&counters.upstream_latency);
             }
         }
     };
@@ -45,6 +73,8 @@ counters! {
     bad_plans,
     /// Traps of the filter, in any callback.
     traps,
+    /// Instances of the filter that were made anew after a trap.
+    restarts,
     /// Requests that ended with 502 or 504 because every try failed.
     upstream_failures,
     /// Tries after the first.
@@ -82,6 +112,10 @@ counters! {
     /// Copies of requests that were not sent: the body was too long or never came whole, or too many
     /// copies were under way.
     mirrors_dropped,
+    /// Bytes of request bodies; of upgraded connections what came from the client.
+    received_bytes,
+    /// Bytes of response bodies; of upgraded connections what came from the upstream.
+    sent_bytes,
 }
 
 /// A counter with one writer; readers see it a little late.
@@ -103,6 +137,10 @@ impl Counter {
             .store(self.get().saturating_sub(1), Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -111,9 +149,41 @@ impl Counter {
 impl Counters {
     /// Counts a response that the filter made.
     pub(crate) fn local_response(&self, status: u16) {
-        let class = usize::from(status / 100).saturating_sub(1);
-        if let Some(counter) = self.local.get(class) {
+        if let Some(counter) = self.local.get(class(status)) {
             counter.inc();
         }
     }
+
+    /// Counts a request that is over.
+    pub(crate) fn over(&self, answer: Answer, status: u16, latency: Option<Duration>) {
+        let classes = self.answers.get(answer as usize);
+        if let Some(counter) = classes.and_then(|classes| classes.get(class(status))) {
+            counter.inc();
+        }
+        if let Some(latency) = latency {
+            self.latency.observe(latency);
+        }
+    }
+
+    /// Counts the tries of a request, and how long they took.
+    pub(crate) fn tried(&self, tries: &[Try], upstream: Option<Duration>) {
+        for Try { outcome, .. } in tries {
+            let counter = match outcome {
+                Outcome::Answered => self.tries.first(),
+                Outcome::Failed => self.tries.get(1),
+                Outcome::TimedOut => self.tries.get(2),
+            };
+            if let Some(counter) = counter {
+                counter.inc();
+            }
+        }
+        if let Some(upstream) = upstream {
+            self.upstream_latency.observe(upstream);
+        }
+    }
+}
+
+/// Index of the class of a status, 1xx being the first.
+fn class(status: u16) -> usize {
+    usize::from(status / 100).saturating_sub(1)
 }

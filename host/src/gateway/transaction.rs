@@ -1,15 +1,16 @@
 //! One request from its headers to the last byte of its response.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use http::Version;
 use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::result::{Outcome, PlanResult, Try};
 use silverback_emulator::{ContextId, Exchange};
 
-use super::access::{AccessEvent, Answer};
-use super::filter;
+use super::access::{AccessEvent, Answer, Attempts};
 use super::worker::Shared;
 
 /// nginx's status for a client that went away before it got an answer.
@@ -21,17 +22,29 @@ pub(super) struct Transaction {
     pub(super) shared: Rc<Shared>,
     pub(super) context: Option<ContextId>,
     pub(super) exchange: Exchange,
-    pub(super) plan: Option<Box<OwnedPlan>>,
+    pub(super) plan: Option<Rc<OwnedPlan>>,
     pub(super) tries: Vec<Try>,
     pub(super) endpoint: Option<SocketAddr>,
     pub(super) status: u16,
     pub(super) answer: Answer,
+    /// Bytes of the request's body so far; whoever reads it counts.
+    pub(super) received: Rc<Cell<u64>>,
+    /// Bytes of the response's body so far.
+    pub(super) sent: u64,
     started: Instant,
+    /// When the first try began, and how long it took until there was an answer or none.
+    upstream: Option<(Instant, Option<Duration>)>,
     source: IpAddr,
+    version: Version,
 }
 
 impl Transaction {
-    pub(super) fn new(shared: Rc<Shared>, exchange: Exchange, source: IpAddr) -> Box<Self> {
+    pub(super) fn new(
+        shared: Rc<Shared>,
+        exchange: Exchange,
+        source: IpAddr,
+        version: Version,
+    ) -> Box<Self> {
         Box::new(Self {
             shared,
             context: None,
@@ -42,9 +55,25 @@ impl Transaction {
             // Until something else is known.
             status: CLIENT_CLOSED_REQUEST,
             answer: Answer::Aborted,
+            received: Rc::default(),
+            sent: 0,
             started: Instant::now(),
+            upstream: None,
             source,
+            version,
         })
+    }
+
+    /// Notes that the first try begins.
+    pub(super) fn asking(&mut self) {
+        self.upstream = Some((Instant::now(), None));
+    }
+
+    /// Notes that the tries are over.
+    pub(super) fn asked(&mut self) {
+        if let Some((since, took)) = &mut self.upstream {
+            *took = Some(since.elapsed());
+        }
     }
 
     /// Notes how a try ended.
@@ -54,9 +83,23 @@ impl Transaction {
     }
 
     fn finish(&mut self) {
+        let counters = &self.shared.counters;
         if self.answer == Answer::Aborted {
-            self.shared.counters.client_aborts.inc();
+            counters.client_aborts.inc();
         }
+        let latency = self.started.elapsed();
+        // Of an upgraded connection it is how long it was used.
+        let counted = (self.status != 101).then_some(latency);
+        counters.over(self.answer, self.status, counted);
+        let upstream_latency = match self.upstream {
+            Some((since, took)) if self.endpoint.is_some() => {
+                Some(took.unwrap_or_else(|| since.elapsed()))
+            }
+            _ => None,
+        };
+        counters.tried(&self.tries, upstream_latency);
+        counters.received_bytes.add(self.received.get());
+        counters.sent_bytes.add(self.sent);
         if let Some(hook) = &self.shared.on_access {
             let plan = self.plan.as_deref();
             let exchange = &self.exchange;
@@ -74,7 +117,17 @@ impl Transaction {
                 tags: plan.map_or(b"", |plan| &plan.tags),
                 endpoint: self.endpoint,
                 tries: self.tries.len(),
-                latency: self.started.elapsed(),
+                attempts: Attempts {
+                    tries: &self.tries,
+                    endpoints: plan.map_or(&[], |plan| &plan.endpoints),
+                },
+                latency,
+                upstream_latency,
+                received: self.received.get(),
+                sent: self.sent,
+                version: self.version,
+                tls: exchange.scheme == b"https",
+                port: exchange.server_port,
                 worker: self.shared.index,
             });
         }
@@ -87,7 +140,7 @@ impl Transaction {
             .filter
             .finish(context, &mut self.exchange, result)
         {
-            filter::count_trap(&self.shared.counters, &trap, "on_log");
+            self.shared.filter.trapped(&trap, "on_log");
         }
     }
 

@@ -50,10 +50,11 @@ pub(super) struct Tunnel {
     _client: Rc<Client>,
 }
 
-/// A stream that notes when it was read from.
+/// A stream that notes when it was read from, and how many bytes.
 struct Noted<'a, T> {
     io: T,
     last: &'a Cell<Instant>,
+    bytes: u64,
 }
 
 // === impl Asked ===
@@ -185,10 +186,12 @@ impl Tunnel {
         let mut client = Noted {
             io: client,
             last: &last,
+            bytes: 0,
         };
         let mut upstream = Noted {
             io: TokioIo::new(upstream),
             last: &last,
+            bytes: 0,
         };
         // The end of one direction is passed on and the other goes on.
         let copy =
@@ -200,6 +203,8 @@ impl Tunnel {
         if let Err(error) = ended {
             tracing::debug!(%error, "an upgraded connection broke");
         }
+        self.transaction.received.set(client.bytes);
+        self.transaction.sent = upstream.bytes;
     }
 }
 
@@ -224,9 +229,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Noted<'_, T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
         if read.is_ready() {
             this.last.set(Instant::now());
+            this.bytes += (buf.filled().len() - before) as u64;
         }
         read
     }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::access::AccessHook;
 use super::dial::Dialer;
 use super::errors::RequestIds;
-use super::filter::{self, FilterHost};
+use super::filter::FilterHost;
 use super::limits::Limits;
 use super::listener::ListenerSpec;
 use super::mirror::Mirrors;
@@ -202,7 +202,7 @@ async fn tick(shared: Rc<Shared>) {
         }
         if shared.filter.until_tick().is_some_and(|due| due.is_zero()) {
             if let Err(trap) = shared.filter.tick() {
-                filter::count_trap(&shared.counters, &trap, "on_tick");
+                shared.filter.trapped(&trap, "on_tick");
             }
             // A timer that is always due must not starve requests.
             tokio::task::yield_now().await;
