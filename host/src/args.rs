@@ -5,18 +5,24 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
 mod about;
+#[cfg(feature = "dev")]
+mod dev;
 mod diff;
 #[cfg(feature = "dev")]
 mod limits;
 mod push;
+mod status;
 
 pub use about::{CompletionsArgs, ProblemsArgs};
+#[cfg(feature = "dev")]
+pub use dev::{AccessLog, AdminPort};
 pub use diff::DiffArgs;
 #[cfg(feature = "dev")]
 pub use limits::LimitArgs;
 #[cfg(feature = "dev")]
 pub(crate) use limits::size;
 pub use push::{AdminArgs, PushArgs};
+pub use status::StatusArgs;
 
 /// Kong ingress whose routing logic is WebAssembly.
 ///
@@ -71,6 +77,8 @@ pub enum Command {
     /// Run an HTTP gateway with the manifests, and follow their changes.
     #[cfg(feature = "dev")]
     Dev(DevArgs),
+    /// Show how a running `silverback dev` is doing.
+    Status(StatusArgs),
     /// Say what the gateway does with a request, and why.
     Explain(ExplainArgs),
     /// Show the routing table that comes of the manifests.
@@ -131,6 +139,9 @@ pub struct ClassArgs {
   silverback dev manifests/ --backend default/cart:80=localhost:3000
   silverback dev manifests/ --ingress-port 9000 --port-offset 10000
   silverback dev manifests/ --filter-wasm my.wasm --rebuild 'make my.wasm' --rebuild-on src
+  silverback dev manifests/ --access-log json | jq 'select(.status >= 500)'
+
+The admin port has a status page for the browser, /metrics for Prometheus and /status as JSON.
 
 Services of the files that have no endpoints are answered by an echo, each of them named at the
 start (--no-echo: they answer 503, as in a cluster).")]
@@ -224,6 +235,17 @@ pub struct DevArgs {
     /// otherwise.
     #[arg(long, env = "SILVERBACK_IGNORE_PLUGINS")]
     pub ignore_plugins: bool,
+
+    /// One line for each request: `text` is the default on a terminal and with -v, else `off`. With
+    /// `json` the standard output has nothing but these lines; what else there is to say goes to the
+    /// standard error.
+    #[arg(long, value_name = "FORMAT", env = "SILVERBACK_ACCESS_LOG")]
+    pub access_log: Option<AccessLog>,
+
+    /// Port of 127.0.0.1 for status page and metrics; 0 = any free one, `off` = none. The default is
+    /// 9080, or a free one if that is in use.
+    #[arg(long, value_name = "PORT", env = "SILVERBACK_ADMIN_PORT")]
+    pub admin_port: Option<AdminPort>,
 
     /// Do not watch the files.
     #[arg(long, env = "SILVERBACK_NO_WATCH")]

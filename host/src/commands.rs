@@ -9,6 +9,7 @@ mod failure;
 mod problems;
 mod push;
 mod request;
+mod status;
 mod translate;
 mod validate;
 
@@ -37,6 +38,7 @@ pub fn run(args: Args) -> ExitCode {
     let result = match args.command {
         #[cfg(feature = "dev")]
         Command::Dev(dev) => dev::run(&dev, args.verbose),
+        Command::Status(status) => status::run(&status),
         Command::Explain(explain) => explain::run(&explain, args.verbose),
         Command::Translate(translate) => translate::run(&translate, args.verbose),
         Command::Validate(validate) => validate::run(&validate, args.verbose),

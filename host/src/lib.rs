@@ -23,6 +23,7 @@ pub mod offline;
 pub mod problem;
 pub mod publish;
 pub mod render;
+pub mod status;
 pub mod translator;
 
 /// Version and the guests that are built in.

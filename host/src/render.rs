@@ -8,6 +8,7 @@ mod nodes;
 mod problems;
 mod routes;
 mod snippet;
+mod status;
 pub mod style;
 mod tables;
 mod value;
@@ -25,7 +26,8 @@ pub use explain::explain;
 pub use grid::Grid;
 pub use nodes::nodes;
 pub use problems::{problem, problems};
-pub use routes::{host_name, routes};
+pub use routes::{backends, host_name, path, port, routes, scope};
+pub use status::{duration, last, serves, status};
 pub use tables::tables;
 pub use value::{brief, visible};
 

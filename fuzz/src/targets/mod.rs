@@ -20,5 +20,6 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
 
 /// The first byte, and the others.
 fn split(data: &[u8]) -> (u8, &[u8]) {
-    data.split_first().map_or((0, &[]), |(first, rest)| (*first, rest))
+    data.split_first()
+        .map_or((0, &[]), |(first, rest)| (*first, rest))
 }

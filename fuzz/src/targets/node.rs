@@ -79,7 +79,9 @@ fn steps(world: &mut World, steps: &[u8]) {
             continue;
         }
         let before = world.state();
-        let all = content.iter().map(|(_, bytes)| (SegmentId::of(bytes).digest, &**bytes));
+        let all = content
+            .iter()
+            .map(|(_, bytes)| (SegmentId::of(bytes).digest, &**bytes));
         let mut segments: Vec<(Digest, &[u8])> = all.collect();
         segments.sort_unstable();
         segments.dedup();
@@ -87,7 +89,10 @@ fn steps(world: &mut World, steps: &[u8]) {
             // Some are put before, or forgotten.
             1 => {
                 let put = segments.split_off(segments.len() / 2);
-                for piece in put.iter().flat_map(|(digest, bytes)| pieces(*digest, bytes)) {
+                for piece in put
+                    .iter()
+                    .flat_map(|(digest, bytes)| pieces(*digest, bytes))
+                {
                     let path = piece.path();
                     let (path, query) = path.split_once('?').unwrap_or((&path, ""));
                     let _ = world.ask("PUT", path, query, piece.bytes);

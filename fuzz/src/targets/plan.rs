@@ -13,7 +13,8 @@ pub fn run(data: &[u8]) {
         1 => {
             if let Ok(info) = RequestInfo::decode(bytes) {
                 let mut again = Vec::new();
-                info.encode(&mut again).expect("what was read can be written");
+                info.encode(&mut again)
+                    .expect("what was read can be written");
                 let read = RequestInfo::decode(&again).expect("what was written can be read");
                 assert_eq!(read, info);
             }
@@ -21,7 +22,9 @@ pub fn run(data: &[u8]) {
         _ => {
             if let Ok(result) = PlanResult::decode(bytes) {
                 let mut again = Vec::new();
-                result.encode(&mut again).expect("what was read can be written");
+                result
+                    .encode(&mut again)
+                    .expect("what was read can be written");
                 assert_eq!(PlanResult::decode(&again), Ok(result));
             }
         }

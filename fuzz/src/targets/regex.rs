@@ -33,6 +33,8 @@ pub fn run(data: &[u8]) {
         return;
     };
     let cache = Cache::new();
-    let found = cache.is_match(1, &compiled.dfa, text).expect("an automaton");
+    let found = cache
+        .is_match(1, &compiled.dfa, text)
+        .expect("an automaton");
     assert_eq!(found, slow.is_match(text), "{pattern:?} {text:?}");
 }

@@ -24,7 +24,9 @@ impl Headers for Lines<'_> {
         let value = self.0.iter().find_map(|line| {
             let at = line.iter().position(|b| *b == b':')?;
             let (known, value) = line.split_at(at);
-            known.eq_ignore_ascii_case(name.as_bytes()).then_some(value.get(2..).unwrap_or_default())
+            known
+                .eq_ignore_ascii_case(name.as_bytes())
+                .then_some(value.get(2..).unwrap_or_default())
         });
         judge(value)
     }
@@ -63,7 +65,12 @@ fn ask(table: &TableBuilder, data: &[u8]) {
         let again = Target::parse(host, &parsed.path).expect("the normal form is a target");
         assert_eq!(again.path, parsed.path, "and its own normal form");
     }
-    for (tls, listener) in [(false, None), (true, None), (false, Some(80)), (true, Some(443))] {
+    for (tls, listener) in [
+        (false, None),
+        (true, None),
+        (false, Some(80)),
+        (true, Some(443)),
+    ] {
         let info = RequestInfo {
             tls,
             host,
@@ -88,7 +95,10 @@ fn ask(table: &TableBuilder, data: &[u8]) {
             Answer::Reply(reply) => {
                 assert!(reply.status() >= 300 || reply.status() == 204 || reply.status() == 200);
                 for (name, value) in &scratch.headers {
-                    assert!(!value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)), "{name}");
+                    assert!(
+                        !value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)),
+                        "{name}"
+                    );
                 }
             }
         }

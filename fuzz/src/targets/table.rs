@@ -15,7 +15,10 @@ pub fn run(data: &[u8]) {
     match which % 8 {
         0 => {
             if let Some((header, content)) = page::decode(bytes) {
-                assert_eq!(page::decode(&page::encode(header, content)), Some((header, content)));
+                assert_eq!(
+                    page::decode(&page::encode(header, content)),
+                    Some((header, content))
+                );
             }
         }
         1 => {
@@ -39,7 +42,11 @@ pub fn run(data: &[u8]) {
         5 => endpoints(bytes),
         6 => listener(bytes),
         _ => {
-            for kind in [SegmentKind::Base, SegmentKind::Routes, SegmentKind::Endpoints] {
+            for kind in [
+                SegmentKind::Base,
+                SegmentKind::Routes,
+                SegmentKind::Endpoints,
+            ] {
                 segment(kind, bytes);
             }
         }

@@ -22,7 +22,9 @@ pub fn run(data: &[u8]) {
     }
     translator.commit();
     let digest = translator.table().root_digest();
-    let _ = translator.dump_json().expect("what was written can be read");
+    let _ = translator
+        .dump_json()
+        .expect("what was written can be read");
     for (_, problems) in translator.problems() {
         assert!(problems.iter().all(|problem| !problem.message.is_empty()));
     }
@@ -42,5 +44,9 @@ pub fn run(data: &[u8]) {
         translator.delete(key);
     }
     translator.commit();
-    assert_eq!(translator.table().root_digest(), empty, "nothing is left behind");
+    assert_eq!(
+        translator.table().root_digest(),
+        empty,
+        "nothing is left behind"
+    );
 }

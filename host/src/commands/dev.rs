@@ -8,12 +8,14 @@
 //! All changes go through one loop, one after the other; what cannot be done is said, and what ran
 //! before goes on.
 
+mod admin;
 mod certificates;
 mod config;
 mod event;
 mod log;
 mod modules;
 mod names;
+mod observe;
 mod ports;
 mod rebuild;
 mod running;
@@ -31,10 +33,12 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 
+use self::admin::Admin;
 use self::config::Config;
 use self::event::Event;
-use self::modules::{Loaded, Loader};
+use self::modules::{Kind, Loaded, Loader};
 use self::names::Names;
+use self::observe::{Observed, Observer};
 use self::rebuild::Rebuilder;
 use self::running::Running;
 use self::stubs::Addresses;
@@ -49,14 +53,25 @@ struct Dev {
     running: Running,
     watch: Option<Watch>,
     loader: Loader,
+    observed: Arc<Observed>,
 }
 
 pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
-    let config = Config::new(args, verbose).map_err(Failure::usage)?;
+    let mut config = Config::new(args, verbose).map_err(Failure::usage)?;
     let (sender, events) = mpsc::channel();
     event::signals(sender.clone()).context("cannot wait for signals")?;
-    let on_access = (verbose > 0).then(|| log::access(sender.clone()));
+    let observed = Observed::new();
+    let (on_access, observer) = observed
+        .observe(config.access_log)
+        .context("cannot start the access log")?;
+    let mut note = None;
+    if let Some(admin) = Admin::bind(args.admin_port).map_err(anyhow::Error::from)? {
+        config.admin = Some(admin.address);
+        note = admin.note.clone();
+        let served = admin.serve(Arc::clone(&observed), sender.clone());
+        served.context("cannot serve the admin port")?;
+    }
 
     let watched = Watched {
         manifests: config.paths.clone(),
@@ -94,18 +109,23 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
         None => None,
     };
     let names = Names::new(sender.clone());
-    let running = Running::start(config, names, on_access)?;
+    let metrics = observed.metrics.clone();
+    let mut running = Running::start(config, names, Some(on_access), metrics)?;
+    running.notes.extend(note);
+    observed.start(&running.config);
+    observed.update(&running);
     let loader = Loader::new(running.engine(), sender, filter, translator);
-    show::banner(&mut anstream::stdout().lock(), &running, begun.elapsed())?;
+    show::banner(&mut running.config.out(), &running, begun.elapsed())?;
     let mut dev = Dev {
         running,
         watch,
         loader,
+        observed,
     };
     dev.follow(&events)?;
     drop(rebuilder);
     drop(dev.watch);
-    finish(dev.running)
+    finish(dev.running, observer)
 }
 
 /// The endpoints that the echo has for Services of these files that have none.
@@ -125,8 +145,11 @@ impl Dev {
         while let Ok(event) = events.recv() {
             let result = match event {
                 Event::Stop => break,
-                Event::Request(line) => {
-                    writeln!(anstream::stdout(), "{line}").map_err(Failure::from)
+                Event::Explain(question) => {
+                    // Who asked may have gone.
+                    let answer = self.running.explain(&question.request);
+                    let _ = question.reply.send(answer);
+                    continue;
                 }
                 Event::Manifests(since) => self.reload(since),
                 Event::Module(kind, since) => {
@@ -141,11 +164,12 @@ impl Dev {
                     replaced
                 }
                 Event::Rebuild(rebuild) => {
-                    let command = self.running.config.rebuild.as_deref().unwrap_or_default();
-                    let mut out = anstream::stdout().lock();
-                    show::rebuild(&mut out, command, &rebuild).map_err(Failure::from)
+                    let config = &self.running.config;
+                    let command = config.rebuild.as_deref().unwrap_or_default();
+                    show::rebuild(&mut config.out(), command, &rebuild).map_err(Failure::from)
                 }
             };
+            self.observed.update(&self.running);
             if let Err(failure) = result {
                 // Nobody reads any more: no reason to stop serving.
                 if failure.is_broken_pipe() {
@@ -160,7 +184,7 @@ impl Dev {
     fn reload(&mut self, since: Instant) -> Result<(), Failure> {
         self.renew();
         let effect = self.running.reload(since)?;
-        let mut out = anstream::stdout().lock();
+        let mut out = self.running.config.out();
         Ok(show::effect(&mut out, &self.running.config, &effect)?)
     }
 
@@ -179,10 +203,19 @@ impl Dev {
             let path = path.display();
             Failure::from(anyhow!("{path}: {why}; the {} before goes on", kind.file()))
         };
-        let module = module.map_err(|fault| refused(fault.to_string()))?;
-        let replaced = self.running.replace(module);
-        let published = replaced.map_err(|failure| refused(modules::one_line(&failure)))?;
-        let mut out = anstream::stdout().lock();
+        let replaced = match module {
+            Ok(module) => self
+                .running
+                .replace(module)
+                .map_err(|failure| refused(modules::one_line(&failure))),
+            Err(fault) => Err(refused(fault.to_string())),
+        };
+        let observed = match kind {
+            Kind::Filter => &self.observed.filter,
+            Kind::Translator => &self.observed.translator,
+        };
+        let published = observed.note(replaced, &id)?;
+        let mut out = self.running.config.out();
         let took = since.elapsed();
         show::replaced(&mut out, kind, &id, published.as_ref(), took, compiling)?;
         Ok(())
@@ -196,10 +229,11 @@ impl Dev {
     }
 }
 
-fn finish(running: Running) -> Result<ExitCode, Failure> {
+fn finish(running: Running, observer: Observer) -> Result<ExitCode, Failure> {
     let mut err = anstream::stderr();
     writeln!(err, "stopping")?;
     let cut = running.stop();
+    observer.finish();
     if cut > 0 {
         let cut = crate::render::plural(cut, "connection");
         writeln!(err, "{cut} had to be cut")?;

@@ -111,7 +111,7 @@ pub fn host_name(host: &Host) -> String {
 }
 
 /// Which listener; rules of GRPCRoutes have a scope of their own beside it.
-pub(super) fn scope(scope: &str) -> String {
+pub fn scope(scope: &str) -> String {
     let (listener, suffix) = match scope.split_once(':') {
         Some(("port", listener)) => (listener, ""),
         Some(("grpc", listener)) => (listener, " gRPC"),
@@ -122,7 +122,7 @@ pub(super) fn scope(scope: &str) -> String {
 }
 
 /// What a match asks for.
-pub(super) fn path(matched: &Match) -> String {
+pub fn path(matched: &Match) -> String {
     let path = &matched.path;
     let mut text = match &*path.kind {
         "Exact" => format!("={}", path.value),
@@ -160,7 +160,8 @@ fn value_match(wanted: &ValueMatch) -> String {
     }
 }
 
-fn backends(matched: &Match) -> String {
+/// Where a match goes, with shares.
+pub fn backends(matched: &Match) -> String {
     let total: u64 = matched
         .backends
         .iter()
@@ -202,7 +203,8 @@ fn backend_name(backend: &Backend) -> String {
     }
 }
 
-pub(super) fn port(port: &serde_json::Value) -> String {
+/// A port by name or number.
+pub fn port(port: &serde_json::Value) -> String {
     match port {
         serde_json::Value::String(name) => name.clone(),
         other => other.to_string(),

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use silverback::gateway::{Certificates, HostPattern, KeyPair};
 
-pub(crate) use crate::shared_certs::{Authority, Offer, connect, leaf};
 use crate::client::{Client, Reply};
+pub(crate) use crate::shared_certs::{Authority, Offer, connect, leaf};
 
 /// Certificates by host.
 pub(crate) fn certificates<'a>(

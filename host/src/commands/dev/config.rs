@@ -1,10 +1,11 @@
 //! What `dev` uses, made of what was typed.
 
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::args::{self, DevArgs};
+use crate::args::{self, AccessLog, DevArgs};
 use crate::gateway::Limits;
 
 /// A Service port that is served by something that runs already.
@@ -42,6 +43,9 @@ pub(super) struct Config {
     pub(super) limits: Limits,
     /// How long requests in flight may take at the end.
     pub(super) drain: Duration,
+    pub(super) access_log: AccessLog,
+    /// Where the admin port is.
+    pub(super) admin: Option<SocketAddr>,
     pub(super) verbose: u8,
 }
 
@@ -102,8 +106,27 @@ impl Config {
             sources: args.rebuild_on.clone(),
             limits: args.limits.limits(),
             drain: args.limits.drain_timeout,
+            access_log: args.access_log.unwrap_or_else(|| access_log(verbose)),
+            admin: None,
             verbose,
         })
+    }
+
+    /// Where `dev` says what it has to say: the standard output, unless that is for a program.
+    pub(super) fn out(&self) -> Box<dyn Write> {
+        match self.access_log {
+            AccessLog::Json => Box::new(anstream::stderr().lock()),
+            AccessLog::Off | AccessLog::Text => Box::new(anstream::stdout().lock()),
+        }
+    }
+}
+
+/// Somebody who looks at a terminal wants to see what happens; a pipe gets what it asks for.
+fn access_log(verbose: u8) -> AccessLog {
+    if verbose > 0 || std::io::stdout().is_terminal() {
+        AccessLog::Text
+    } else {
+        AccessLog::Off
     }
 }
 

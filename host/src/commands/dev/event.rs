@@ -3,8 +3,11 @@
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use super::modules::{Kind, Loaded};
 use super::rebuild::Rebuild;
+use crate::translator::SessionError;
 
 /// Something happened.
 #[derive(Debug)]
@@ -17,10 +20,17 @@ pub(super) enum Event {
     Loaded(Box<Loaded>),
     /// The command that builds the modules began, or ended.
     Rebuild(Rebuild),
-    /// A request is over; a line about it.
-    Request(String),
+    /// Somebody asks what the table does with a request.
+    Explain(Question),
     /// Somebody wants an end: Ctrl-C, SIGTERM.
     Stop,
+}
+
+/// What somebody asks, and where the answer goes; both are JSON.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) request: String,
+    pub(super) reply: oneshot::Sender<Result<String, SessionError>>,
 }
 
 /// Turns signals into events. The second one ends the process at once.

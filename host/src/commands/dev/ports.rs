@@ -146,7 +146,9 @@ pub(super) fn explain(config: &Config, ports: &Ports, error: &ListenError) -> St
         error.to_string()
     };
     let ingress = number == config.ingress_port;
+    let admin = config.admin.is_some_and(|admin| admin.port() == number);
     let hint = match ports.get(&number).and_then(|port| port.listener) {
+        _ if admin => "it is the admin port; --admin-port PORT takes another".to_owned(),
         _ if ingress => "--ingress-port PORT takes another".to_owned(),
         None => "--ingress-tls-port PORT takes another, 0 none".to_owned(),
         Some(listener) if listener != number => format!(

@@ -1,12 +1,13 @@
 //! Everything that runs: translator, shared data, gateway; and how a change gets through it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use silverback_core::table::store::publish::{Published, pages_in_zone};
-use silverback_emulator::{Eviction, SharedStore, StoreOptions, WorkerOptions};
+use silverback_emulator::{Eviction, Metrics, SharedStore, StoreOptions, WorkerOptions};
 
 use super::certificates;
 use super::config::Config;
@@ -18,13 +19,15 @@ use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
 use super::upstream_tls;
 use crate::commands::Failure;
 use crate::dump::Dump;
-use crate::gateway::{AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair};
+use crate::gateway::{
+    AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair, Listening, Monitor,
+};
 use crate::manifests::{self, Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::offline;
 use crate::problem::Problem;
 use crate::publish::{EmulatorStore, Node, PushError};
-use crate::translator::{Applied, Limits, Session, TranslatorEngine};
+use crate::translator::{Applied, Limits, Session, SessionError, TranslatorEngine};
 
 /// Name of the zone, which the keys of the table begin with.
 const ZONE: &str = "silverback";
@@ -33,8 +36,12 @@ const ZONE: &str = "silverback";
 pub(super) struct Running {
     pub(super) config: Config,
     pub(super) set: ManifestSet,
-    pub(super) dump: Dump,
+    pub(super) dump: Arc<Dump>,
+    /// Of the table in effect.
+    pub(super) epoch: u64,
     pub(super) ports: Ports,
+    /// Endpoints that are echoes.
+    pub(super) echoes: BTreeSet<SocketAddr>,
     pub(super) substitutions: BTreeSet<Substitution>,
     pub(super) problems: Vec<Problem>,
     pub(super) ignored: BTreeSet<ObjectKey>,
@@ -94,6 +101,7 @@ impl Running {
         config: Config,
         names: Names,
         on_access: Option<AccessHook>,
+        metrics: Metrics,
     ) -> Result<Self, Failure> {
         let set = manifests::load(&config.paths);
         if let Some(problem) = set.unreadable_path() {
@@ -119,6 +127,7 @@ impl Running {
                     &Dump::default(),
                 )),
                 log: Arc::new(FilterLog),
+                metrics,
                 ..WorkerOptions::default()
             },
             on_access,
@@ -134,8 +143,10 @@ impl Running {
         let mut running = Self {
             config,
             set: ManifestSet::default(),
-            dump: Dump::default(),
+            dump: Arc::default(),
+            epoch: 0,
             ports: Ports::new(),
+            echoes: BTreeSet::new(),
             substitutions: BTreeSet::new(),
             problems: Vec::new(),
             ignored: BTreeSet::new(),
@@ -191,6 +202,21 @@ impl Running {
         self.engine.clone()
     }
 
+    /// What the table does with a request; both are JSON.
+    pub(super) fn explain(&mut self, request: &str) -> Result<String, SessionError> {
+        self.session.explain(request)
+    }
+
+    /// Where the gateway listens.
+    pub(super) fn listening(&self) -> Vec<Listening> {
+        self.gateway.listeners()
+    }
+
+    /// The gateway's counters.
+    pub(super) fn monitor(&self) -> Monitor {
+        self.gateway.monitor()
+    }
+
     /// Number of workers.
     pub(super) fn workers(&self) -> usize {
         self.gateway.workers()
@@ -218,6 +244,7 @@ impl Running {
             &mut self.addresses,
         );
         // Before the table names them.
+        self.echoes = echoes.addresses().copied().collect();
         self.gateway.set_echo(echoes);
         objects.extend(self.names.objects());
 
@@ -308,14 +335,18 @@ impl Running {
         self.entities_changed |= !changes.entities.is_empty();
         self.entities.extend(changes.entities.clone());
         self.entities.retain(|_, json| !json.is_empty());
-        match self.node.push(&changes) {
+        let published = match self.node.push(&changes) {
             Err(error) if PushError::wants_everything(&error) => {
                 self.session.rewind()?;
                 let everything = self.session.take_changes()?;
-                Ok(self.node.push(&everything)?)
+                self.node.push(&everything)?
             }
-            pushed => Ok(pushed?),
+            pushed => pushed?,
+        };
+        if let Some(published) = &published {
+            self.epoch = published.epoch;
         }
+        Ok(published)
     }
 
     /// The names that Services are looked up by.
@@ -330,7 +361,7 @@ impl Running {
 
     /// Looks at the new table: for people, and for the ports to listen at.
     fn show(&mut self, errors: &mut Vec<String>) -> Result<(), Failure> {
-        self.dump = Dump::parse(&self.session.dump()?)?;
+        self.dump = Arc::new(Dump::parse(&self.session.dump()?)?);
         let ports = ports::ports(&self.config, &self.dump);
         if ports == self.ports {
             return Ok(());

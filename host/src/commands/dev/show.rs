@@ -1,6 +1,7 @@
 //! What `dev` says.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
         },
     )?;
     heading(out, "Listening")?;
-    listeners(out, config, &running.ports)?;
+    listeners(out, config, &running.ports, config.admin)?;
     for note in &running.notes {
         let warning = style::WARNING;
         writeln!(out, "{warning}note{warning:#}: {note}")?;
@@ -121,7 +122,7 @@ pub(super) fn effect(out: &mut dyn Write, config: &Config, effect: &Effect) -> i
     for port in &effect.closed {
         writeln!(out, "port {port} is closed")?;
     }
-    listeners(out, config, &effect.ports)?;
+    listeners(out, config, &effect.ports, None)?;
     problems(out, &effect.problems)?;
     for error in &effect.errors {
         self::error(out, error)?;
@@ -172,7 +173,12 @@ pub(super) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
     writeln!(out, "{style}error{style:#}: {error}")
 }
 
-fn listeners(out: &mut dyn Write, config: &Config, ports: &Ports) -> io::Result<()> {
+fn listeners(
+    out: &mut dyn Write,
+    config: &Config,
+    ports: &Ports,
+    admin: Option<SocketAddr>,
+) -> io::Result<()> {
     let mut grid = Grid::new(&["", ""]);
     for (number, port) in ports {
         let mut serves = Vec::new();
@@ -186,6 +192,10 @@ fn listeners(out: &mut dyn Write, config: &Config, ports: &Ports) -> io::Result<
         let scheme = if port.tls { "https" } else { "http" };
         let url = format!("{scheme}://{}:{number}", ip(config));
         grid.row([url, serves.join("; ")]);
+    }
+    if let Some(admin) = admin {
+        let what = "status page, /metrics; silverback status";
+        grid.row([format!("http://{admin}"), what.to_owned()]);
     }
     grid.write(out)
 }
@@ -245,7 +255,7 @@ fn published_text(published: &Published) -> String {
     )
 }
 
-fn module_id(file: &Option<PathBuf>, builtin: &str) -> String {
+pub(super) fn module_id(file: &Option<PathBuf>, builtin: &str) -> String {
     let bytes = file.as_ref().and_then(|file| std::fs::read(file).ok());
     bytes.map_or_else(|| builtin.to_owned(), |bytes| modules::id(&bytes))
 }
