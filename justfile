@@ -46,6 +46,11 @@ examples:
     cargo build --release
     python3 .ci/examples.py
 
+# The status page in Chromium, as CI looks at it
+status-page:
+    cargo build --release
+    python3 .ci/browser.py
+
 # All benchmarks (docs/performance.md)
 bench:
     cargo bench -p silverback-core --bench lookup

@@ -239,7 +239,12 @@ pub struct DevArgs {
     /// One line for each request: `text` is the default on a terminal and with -v, else `off`. With
     /// `json` the standard output has nothing but these lines; what else there is to say goes to the
     /// standard error.
-    #[arg(long, value_name = "FORMAT", env = "SILVERBACK_ACCESS_LOG")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        env = "SILVERBACK_ACCESS_LOG"
+    )]
     pub access_log: Option<AccessLog>,
 
     /// Port of 127.0.0.1 for status page and metrics; 0 = any free one, `off` = none. The default is

@@ -65,13 +65,9 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let (on_access, observer) = observed
         .observe(config.access_log)
         .context("cannot start the access log")?;
-    let mut note = None;
-    if let Some(admin) = Admin::bind(args.admin_port).map_err(anyhow::Error::from)? {
-        config.admin = Some(admin.address);
-        note = admin.note.clone();
-        let served = admin.serve(Arc::clone(&observed), sender.clone());
-        served.context("cannot serve the admin port")?;
-    }
+    let admin = Admin::bind(args.admin_port).map_err(anyhow::Error::from)?;
+    config.admin = admin.as_ref().map(|admin| admin.address);
+    let questions = sender.clone();
 
     let watched = Watched {
         manifests: config.paths.clone(),
@@ -111,10 +107,17 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let names = Names::new(sender.clone());
     let metrics = observed.metrics.clone();
     let mut running = Running::start(config, names, Some(on_access), metrics)?;
-    running.notes.extend(note);
+    running
+        .notes
+        .extend(admin.as_ref().and_then(|admin| admin.note.clone()));
     observed.start(&running.config);
     observed.update(&running);
     let loader = Loader::new(running.engine(), sender, filter, translator);
+    // Whoever has connected by now has waited for what there is to tell.
+    if let Some(admin) = admin {
+        let served = admin.serve(Arc::clone(&observed), questions);
+        served.context("cannot serve the admin port")?;
+    }
     show::banner(&mut running.config.out(), &running, begun.elapsed())?;
     let mut dev = Dev {
         running,
@@ -233,12 +236,14 @@ fn finish(running: Running, observer: Observer) -> Result<ExitCode, Failure> {
     let mut err = anstream::stderr();
     writeln!(err, "stopping")?;
     let cut = running.stop();
-    observer.finish();
+    let written = observer.finish();
     if cut > 0 {
         let cut = crate::render::plural(cut, "connection");
         writeln!(err, "{cut} had to be cut")?;
     }
-    io::stdout().flush()?;
+    if written {
+        io::stdout().flush()?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn command(root: &Path, port: u16, args: &[&str]) -> Command {
         .args(["--ingress-port", &port.to_string(), "--workers", "1"])
         // The usual one is for one test at a time.
         .env("SILVERBACK_INGRESS_TLS_PORT", "0")
+        .env("SILVERBACK_ADMIN_PORT", "off")
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

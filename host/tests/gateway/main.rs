@@ -30,6 +30,7 @@ mod lifecycle;
 mod limits;
 mod malformed;
 mod mirror;
+mod observation;
 mod plugins;
 mod retry;
 #[path = "../support/certs.rs"]

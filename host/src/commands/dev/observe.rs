@@ -220,14 +220,15 @@ impl Observed {
 // === impl Observer ===
 
 impl Observer {
-    /// Waits until all lines are written, but not for ever.
-    pub(super) fn finish(self) {
-        match self.ended.recv_timeout(LAST_WORDS) {
-            Err(RecvTimeoutError::Timeout) => {
-                tracing::warn!("the last lines of the access log are lost: nobody reads them");
-            }
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+    /// Waits until all lines are written, but not for ever. If nobody takes them it is `false`, and the
+    /// standard output still locked.
+    pub(super) fn finish(self) -> bool {
+        let ended = self.ended.recv_timeout(LAST_WORDS);
+        let written = ended != Err(RecvTimeoutError::Timeout);
+        if !written {
+            tracing::warn!("the last lines of the access log are lost: nobody reads them");
         }
+        written
     }
 }
 

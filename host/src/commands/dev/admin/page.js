@@ -69,11 +69,11 @@ async function refresh() {
 
 const events = new EventSource("/requests");
 events.addEventListener("open", () => {
-  state.className = "on";
+  state.className = "count on";
   state.textContent = "live";
 });
 events.addEventListener("error", () => {
-  state.className = "";
+  state.className = "count";
   state.textContent = "not connected";
 });
 events.addEventListener("request", (event) => {

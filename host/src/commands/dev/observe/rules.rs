@@ -1,6 +1,6 @@
 //! Names for what a plan has numbers for: the rule of an id, the backend of an endpoint.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(in crate::commands::dev) struct Names {
     epoch: u64,
     rules: HashMap<u64, Rule>,
     endpoints: HashMap<String, Vec<SocketAddr>>,
+    /// Those of all Services.
+    addresses: HashSet<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -72,10 +74,12 @@ impl Names {
             let addresses = service.endpoints.iter();
             (name, addresses.filter_map(|at| at.parse().ok()).collect())
         });
+        let endpoints: HashMap<String, Vec<SocketAddr>> = endpoints.collect();
         Self {
             epoch,
-            endpoints: endpoints.collect(),
             rules,
+            addresses: endpoints.values().flatten().copied().collect(),
+            endpoints,
         }
     }
 
@@ -97,8 +101,7 @@ impl Names {
 
     /// Whether any Service has the endpoint.
     pub(in crate::commands::dev) fn has_endpoint(&self, endpoint: &SocketAddr) -> bool {
-        let mut all = self.endpoints.values();
-        all.any(|endpoints| endpoints.contains(endpoint))
+        self.addresses.contains(endpoint)
     }
 }
 
