@@ -71,6 +71,11 @@ pub struct CodePage {
 /// The host's own codes: of files, and of the translator itself.
 const HOST_CODES: &[CodePage] = &[
     CodePage {
+        code: "ClientValidationConflict",
+        cause: "Gateways that share a port ask its clients for different certificates.",
+        cure: "Give them the same `spec.tls.frontend`, or other ports; until then the port has no handshake.",
+    },
+    CodePage {
         code: "DuplicateObject",
         cause: "Two documents define the same object; the later one is used.",
         cure: "Remove one of them.",
@@ -102,8 +107,8 @@ const HOST_CODES: &[CodePage] = &[
     },
     CodePage {
         code: "UnusableCertificate",
-        cause: "A Secret whose certificate is served or shown to upstreams, or a Secret or ConfigMap with authorities for upstreams, is missing or has none that can be used.",
-        cure: "Create it with `kubectl create secret tls`; until then its hosts have no certificate of their own, and requests to the upstreams concerned are answered 502.",
+        cause: "A Secret whose certificate is served or shown to upstreams, or a Secret or ConfigMap with authorities for upstreams or clients, is missing or has none that can be used.",
+        cure: "Create it with `kubectl create secret tls`, or correct the ConfigMap's `ca.crt`; until then its hosts have no certificate of their own, requests to the upstreams concerned are answered 502, and clients that would be verified by it have no handshake.",
     },
 ];
 

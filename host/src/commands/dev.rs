@@ -10,6 +10,7 @@
 
 mod admin;
 mod certificates;
+mod client_auth;
 mod config;
 mod event;
 mod log;

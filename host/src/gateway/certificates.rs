@@ -33,6 +33,16 @@ pub enum ClientAuthMode {
     AllowInsecureFallback,
 }
 
+impl ClientAuth {
+    /// Whether clients can be checked.
+    ///
+    /// # Errors
+    /// The authorities cannot be read: then nobody has a handshake.
+    pub fn check(&self) -> Result<(), CertificateError> {
+        tls::check_authorities(self)
+    }
+}
+
 /// Everything that the TLS listeners of a proxy port are given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {

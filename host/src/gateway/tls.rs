@@ -15,7 +15,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::certificates::{CertificateError, CertificateErrors, Certificates, KeyPair};
+use super::certificates::{CertificateError, CertificateErrors, Certificates, ClientAuth, KeyPair};
 use super::client_auth;
 use super::host_pattern::{self, HostPattern};
 
@@ -70,6 +70,11 @@ impl TlsStore {
             Err(CertificateErrors(errors))
         }
     }
+}
+
+/// Whether the certificates of clients can be checked.
+pub(super) fn check_authorities(auth: &ClientAuth) -> Result<(), CertificateError> {
+    client_auth::verifier(auth, &provider()).map(drop)
 }
 
 // === impl PortTls ===

@@ -64,7 +64,10 @@ fn modules_are_replaced_while_it_runs_and_broken_ones_are_not() {
         let goes_on = format!("the {name} before goes on");
         for (broken, why) in [
             (b"no module".to_vec(), "it is no WebAssembly (hint: "),
-            (wasm[..wasm.len() / 2].to_vec(), "unexpected end"),
+            (
+                wasm[..wasm.len() / 2].to_vec(),
+                "failed to parse WebAssembly module",
+            ),
             (
                 of_another_build(wasm),
                 "table format 9, and this program for 2 (hint: ",
@@ -106,7 +109,7 @@ fn a_module_that_cannot_be_used_at_the_start_is_told_in_a_line_with_a_hint() {
         (
             "--filter-wasm",
             FILTER_WASM[..5000].to_vec(),
-            "unexpected end",
+            "failed to parse WebAssembly module",
         ),
         (
             "--filter-wasm",

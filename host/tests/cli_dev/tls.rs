@@ -1,6 +1,7 @@
 //! Certificates: of Gateways from their Secrets, and one of our own for Ingress.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use silverback::gateway::KeyPair;
@@ -127,4 +128,80 @@ fn a_gateways_listener_has_its_secrets_certificate_and_follows_it() {
     let broken = gateway(port, &mixed).replace("BEGIN PRIVATE KEY", "BEGIN NOTHING");
     fs::write(&file, broken).expect("written");
     dev.wait_for("InvalidCertificateRef");
+}
+
+/// What the Gateway asks of its clients, and the authorities that it trusts.
+fn asking(gateway: &str, mode: &str, authorities: &str) -> String {
+    let reference = "{group: '', kind: ConfigMap, name: clients}";
+    let validation = format!("{{mode: {mode}, caCertificateRefs: [{reference}]}}");
+    let tls = format!("  tls: {{frontend: {{default: {{validation: {validation}}}}}}}\n");
+    let gateway = gateway.replacen("  listeners:\n", &format!("{tls}  listeners:\n"), 1);
+    let indented = authorities.trim_end().replace('\n', "\n    ");
+    format!(
+        "{gateway}---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: clients, namespace: shop}}
+data:
+  ca.crt: |
+    {indented}
+"
+    )
+}
+
+#[test]
+fn a_gateway_asks_its_clients_for_certificates() {
+    let host = "secure.example.com";
+    let (servers, clients, others) = (Authority::new(), Authority::new(), Authority::new());
+    let root = directory();
+    let port = free_port();
+    let file = root.path().join("gateway.yaml");
+    let gateway = gateway(port, &servers.issue(host));
+    let write = |mode: &str, authorities: &str| {
+        fs::write(&file, asking(&gateway, mode, authorities)).expect("written");
+    };
+    write("AllowValidOnly", &clients.pem);
+    let mut dev = Dev::start(root.path(), &[]);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let status = |offer: &Offer| {
+        let mut tls = offer.connect(address).ok()?;
+        // TLS 1.3: a client that is refused learns of it when it reads.
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        tls.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        tls.read_to_string(&mut answer).ok()?;
+        answer.split(' ').nth(1).map(str::to_owned)
+    };
+    let plain = Offer::sni(host);
+    let valid = Offer::sni(host).own(&clients.issue("client"));
+    let foreign = Offer::sni(host).own(&others.issue("client"));
+    let served = Some("200".to_owned());
+    assert_eq!(
+        [status(&valid), status(&plain), status(&foreign)],
+        [served.clone(), None, None]
+    );
+
+    // Another authority: the table is the same, and whom it trusts is not.
+    write("AllowValidOnly", &others.pem);
+    dev.wait_for("~ ConfigMap shop/clients");
+    assert_eq!(
+        [status(&valid), status(&plain), status(&foreign)],
+        [None, None, served.clone()]
+    );
+
+    write("AllowInsecureFallback", &others.pem);
+    dev.wait_for("~ Gateway shop/web");
+    for offer in [&valid, &plain, &foreign] {
+        assert_eq!(status(offer), served);
+    }
+
+    // Authorities that nobody can read let nobody in.
+    write(
+        "AllowValidOnly",
+        "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
+    );
+    dev.wait_for("UnusableCertificate");
+    for offer in [&valid, &plain, &foreign] {
+        assert_eq!(status(offer), None);
+    }
 }

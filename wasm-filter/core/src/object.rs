@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     EndpointSlice,
     Namespace,
     Secret,
+    ConfigMap,
     IngressClassParameters,
     KongPlugin,
     KongClusterPlugin,
@@ -95,7 +96,7 @@ impl core::fmt::Display for ObjectKey {
 // === impl Kind ===
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::IngressClass,
         Self::Ingress,
         Self::GatewayClass,
@@ -108,6 +109,7 @@ impl Kind {
         Self::EndpointSlice,
         Self::Namespace,
         Self::Secret,
+        Self::ConfigMap,
         Self::IngressClassParameters,
         Self::KongPlugin,
         Self::KongClusterPlugin,
@@ -143,6 +145,7 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
             Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
             Self::IngressClassParameters => "IngressClassParameters",
             Self::KongPlugin => "KongPlugin",
             Self::KongClusterPlugin => "KongClusterPlugin",
@@ -161,7 +164,7 @@ impl Kind {
             | Self::GrpcRoute
             | Self::ReferenceGrant => GATEWAY_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::Service | Self::Namespace | Self::Secret => "",
+            Self::Service | Self::Namespace | Self::Secret | Self::ConfigMap => "",
             Self::IngressClassParameters
             | Self::KongPlugin
             | Self::KongClusterPlugin

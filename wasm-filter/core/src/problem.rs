@@ -104,6 +104,8 @@ codes! {
         "Correct the EndpointSlice; the other endpoints are in use.";
     InvalidAnnotation: "An annotation has a value that cannot be read. One that only tunes has no effect; one that restricts or protects closes what it is on.",
         "Correct the value as the message says.";
+    InvalidCaCertificateRef: "A Gateway asks clients for certificates of authorities that do not exist, are no ConfigMap, or have no certificate in PEM as `ca.crt`.",
+        "Create or correct the ConfigMap or `caCertificateRefs`; until then an HTTPS listener without any authority is not programmed.";
     InvalidCertificateRef: "An HTTPS listener has no certificate, or it or an Ingress names one that does not exist, is no Secret of type kubernetes.io/tls, or has no certificate and key in PEM.",
         "Create or correct the Secret, `tls.certificateRefs` or `secretName`; until then a listener without any certificate is not programmed, and the hosts of an Ingress have no certificate.";
     InvalidDuration: "A duration is not written as the Gateway API demands, or longer than can be kept.",

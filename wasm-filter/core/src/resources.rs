@@ -6,6 +6,8 @@
 //! change nothing (a status, an unknown annotation) are recognised.
 
 pub(crate) mod annotations;
+pub(crate) mod clients;
+pub(crate) mod config_map;
 pub(crate) mod duration;
 pub(crate) mod endpoint_slice;
 pub(crate) mod field;
@@ -64,6 +66,7 @@ pub(crate) enum View {
     EndpointSlice(endpoint_slice::EndpointSlice),
     Namespace(namespace::Namespace),
     Secret(secret::Secret),
+    ConfigMap(config_map::ConfigMap),
     IngressClassParameters(ingress_class_parameters::IngressClassParameters),
     KongPlugin(kong_plugin::KongPlugin),
     KongUpstreamPolicy(crate::table::model::UpstreamPolicy),
@@ -155,6 +158,7 @@ fn read(kind: Kind, root: &Field<'_, '_>) -> Object {
         Kind::EndpointSlice => View::EndpointSlice(endpoint_slice::read(root, &mut sink)),
         Kind::Namespace => View::Namespace(namespace::read(root, &mut sink)),
         Kind::Secret => View::Secret(secret::read(root, &mut sink)),
+        Kind::ConfigMap => View::ConfigMap(config_map::read(root)),
         Kind::IngressClassParameters => {
             View::IngressClassParameters(ingress_class_parameters::read(root, &mut sink))
         }

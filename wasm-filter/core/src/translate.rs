@@ -27,6 +27,7 @@ mod backends;
 mod certificates;
 mod changes;
 mod classes;
+mod clients;
 mod commit;
 mod compiled;
 mod conflicts;

@@ -9,14 +9,13 @@ use anyhow::{Context, anyhow};
 use silverback_core::table::store::publish::{Published, pages_in_zone};
 use silverback_emulator::{Eviction, Metrics, SharedStore, StoreOptions, WorkerOptions};
 
-use super::certificates;
 use super::config::Config;
 use super::log::FilterLog;
 use super::modules::{self, Module};
 use super::names::Names;
 use super::ports::{self, Ports};
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
-use super::upstream_tls;
+use super::{certificates, client_auth, upstream_tls};
 use crate::commands::Failure;
 use crate::dump::Dump;
 use crate::gateway::{
@@ -133,7 +132,6 @@ impl Running {
             on_access,
             ignore_plugins: config.ignore_plugins,
             limits: config.limits.clone(),
-            ..GatewayOptions::default()
         };
         let gateway = Gateway::start(&filter, options)
             .map_err(|error| anyhow!("silverback.wasm does not start: {error}"))?;
@@ -394,14 +392,18 @@ impl Running {
     fn secure(&mut self, ports: &Ports) {
         let mut secured = BTreeMap::new();
         for (number, port) in ports.iter().filter(|(_, port)| port.tls) {
-            let (mut by_host, problems) = certificates::certificates(&self.objects, &port.served);
+            let (mut by_host, mut problems) =
+                certificates::certificates(&self.objects, &port.served);
             if port.ingress {
                 let own = || vec![self.own.clone()];
                 by_host.entry(HostPattern::Any).or_insert_with(own);
             }
+            let entities = self.entities.values();
+            let (client_auth, asked) = client_auth::of_port(&self.objects, entities, port);
+            problems.extend(asked);
             let new = Certificates {
                 by_host,
-                client_auth: None,
+                client_auth,
                 listeners: port.hostnames.clone(),
             };
             let old = self.secured.get(number).map(|(old, _)| old);

@@ -1,6 +1,7 @@
 //! `gateway.networking.k8s.io` Gateway.
 
-use super::field::{Field, Read, Reported, Sink, quote};
+use super::clients::{self, ClientValidation};
+use super::field::{Field, Reported, Sink, quote};
 use super::listener::{self, From, ListenerSpec};
 use super::route::warn_unknown;
 use crate::problem::Code;
@@ -17,13 +18,6 @@ pub(crate) struct Gateway {
     /// `spec.addresses` has one of a type that no data plane can have.
     pub(crate) foreign_address: bool,
     pub(crate) clients: ClientValidation,
-}
-
-/// Which HTTPS listeners must refuse clients without a valid certificate (`spec.tls.frontend`).
-#[derive(Debug, PartialEq, Eq, Default)]
-pub(crate) struct ClientValidation {
-    default: bool,
-    ports: Box<[(u16, bool)]>,
 }
 
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
@@ -122,14 +116,10 @@ fn read_infrastructure(infrastructure: &Field<'_, '_>, sink: &mut Sink) -> bool 
     !parameters.is_absent()
 }
 
-/// `spec.tls`: client certificates cannot be checked, and none is shown to backends.
+/// `spec.tls`: what is asked of clients. Backends are shown no certificate.
 fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> ClientValidation {
-    let everywhere = ClientValidation {
-        default: true,
-        ports: Box::default(),
-    };
     if tls.object(sink).is_err() {
-        return everywhere;
+        return ClientValidation::nobody();
     }
     warn_unknown(tls, &["frontend", "backend"], sink);
     let backend = tls.key("backend");
@@ -139,54 +129,5 @@ fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> ClientValidation {
             "is not supported; backends are shown no certificate",
         ));
     }
-    read_frontend(&tls.key("frontend"), sink).unwrap_or(everywhere)
-}
-
-fn read_frontend(frontend: &Field<'_, '_>, sink: &mut Sink) -> Read<ClientValidation> {
-    frontend.object(sink)?;
-    warn_unknown(frontend, &["default", "perPort"], sink);
-    let default = read_validation(&frontend.key("default"), sink)?;
-    let ports = frontend.key("perPort");
-    let mut out = Vec::new();
-    for (_, entry) in ports.items(sink)? {
-        entry.required_object(sink)?;
-        let port = entry.key("port").required_port(sink)?;
-        out.push((port, read_validation(&entry.key("tls"), sink)?));
-    }
-    Ok(ClientValidation {
-        default,
-        ports: out.into(),
-    })
-}
-
-/// Must clients have a valid certificate?
-fn read_validation(tls: &Field<'_, '_>, sink: &mut Sink) -> Read<bool> {
-    tls.object(sink)?;
-    let validation = tls.key("validation");
-    validation.object(sink)?;
-    if validation.is_absent() {
-        return Ok(false);
-    }
-    if validation.key("mode").text(sink)? == Some("AllowInsecureFallback") {
-        sink.push(validation.warning(
-            Code::UnsupportedField,
-            "is not supported; clients are not asked for certificates",
-        ));
-        return Ok(false);
-    }
-    sink.push(validation.error(
-        Code::UnsupportedField,
-        "is not supported; HTTPS listeners are not programmed rather than without it",
-    ));
-    Ok(true)
-}
-
-// === impl ClientValidation ===
-
-impl ClientValidation {
-    /// Must HTTPS clients of this port have a valid certificate? "perPort" comes before "default".
-    pub(crate) fn required(&self, port: u16) -> bool {
-        let own = self.ports.iter().find(|(other, _)| *other == port);
-        own.map_or(self.default, |(_, required)| *required)
-    }
+    clients::read(&tls.key("frontend"), sink)
 }

@@ -54,7 +54,7 @@ fn fault(root: &Field<'_, '_>) -> Option<&'static str> {
 }
 
 /// Has it a block with this end of a label? ("RSA PRIVATE KEY" is one too. Text may come before.)
-fn is_pem(bytes: &[u8], label: &str) -> bool {
+pub(super) fn is_pem(bytes: &[u8], label: &str) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let line = |start: &str| {
         text.lines()

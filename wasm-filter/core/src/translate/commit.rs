@@ -17,7 +17,7 @@ use super::gateway::{GatewayState, same_listeners};
 use super::listener_set::SetState;
 use super::status::{self, Condition};
 use super::store::{gateway_of, references, service_of};
-use super::{Commit, Translator, classes, gateway, ingress, routes};
+use super::{Commit, Translator, classes, entities, gateway, ingress, routes};
 use crate::object::{Id, Kind};
 use crate::resources::View;
 use crate::table::model::{HostKey, HostPattern, ListenerKey, PluginRef, ServicePort};
@@ -149,6 +149,7 @@ impl Translator {
                 | Kind::Service
                 | Kind::Namespace
                 | Kind::Secret
+                | Kind::ConfigMap
                 | Kind::IngressClassParameters
                 | Kind::KongPlugin
                 | Kind::KongClusterPlugin => {
@@ -211,6 +212,16 @@ impl Translator {
             };
             self.certificates
                 .replace(&id, &claims(&old), &claims(&new), &mut work.names);
+            let checks = |state: &Option<gateway::GatewayState>| {
+                let checks = state.as_ref().map(|state| state.checks(&id));
+                checks.unwrap_or_default()
+            };
+            let (before, now) = (checks(&old), checks(&new));
+            if before != now {
+                let entity = entities::client_validation_id(&id);
+                let json = entities::client_validation(&entity, &id, &now);
+                self.set_entity(entity, json);
+            }
             let same = match (&old, &new) {
                 (Some(old), Some(new)) => old.same_surface(new),
                 (old, new) => old.is_none() && new.is_none(),

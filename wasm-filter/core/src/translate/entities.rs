@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::certificates::SecretName;
+use super::clients::Check;
 use super::store::Store;
 use super::tls_policies::TlsPolicy;
 use crate::object::{Id, Kind};
@@ -48,6 +49,13 @@ enum EntityJson<'a> {
     /// A plugin that runs for every request.
     #[serde(rename = "globalPlugin")]
     GlobalPlugin { id: &'a str, plugin: PluginJson<'a> },
+    /// Which certificates clients must show at the ports of a Gateway.
+    #[serde(rename = "clientValidation")]
+    ClientValidation {
+        id: &'a str,
+        gateway: String,
+        ports: Vec<CheckJson<'a>>,
+    },
     /// A DNS name whose addresses are endpoints.
     #[serde(rename = "name")]
     Name { id: &'a str, name: &'a str },
@@ -88,6 +96,16 @@ struct PluginJson<'a> {
     config_from: Option<KeyJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     config_patches: Vec<PatchJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    /// The listeners' own.
+    port: u16,
+    /// As the Gateway API calls it.
+    mode: &'static str,
+    /// ConfigMaps whose `ca.crt` has the authorities.
+    authorities: &'a [Box<str>],
 }
 
 #[derive(Serialize)]
@@ -135,6 +153,35 @@ pub(crate) fn certificate(id: &str, secret: &SecretName, snis: &BTreeSet<HostPat
         id,
         secret: format!("{}/{}", secret.0, secret.1),
         snis,
+    })
+}
+
+/// Id of the entity of what a Gateway asks of its clients.
+pub(crate) fn client_validation_id(gateway: &Id) -> Box<str> {
+    format!("client-validation/{}/{}", gateway.namespace, gateway.name).into()
+}
+
+/// None if it asks nothing.
+pub(crate) fn client_validation(
+    id: &str,
+    gateway: &Id,
+    checks: &BTreeMap<u16, Check>,
+) -> Option<String> {
+    let ports = checks.iter().map(|(port, check)| CheckJson {
+        port: *port,
+        mode: if check.fallback {
+            "AllowInsecureFallback"
+        } else {
+            "AllowValidOnly"
+        },
+        authorities: &check.authorities,
+    });
+    (!checks.is_empty()).then(|| {
+        json(&EntityJson::ClientValidation {
+            id,
+            gateway: format!("{}/{}", gateway.namespace, gateway.name),
+            ports: ports.collect(),
+        })
     })
 }
 

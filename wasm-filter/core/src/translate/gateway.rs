@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::Options;
 use super::certificates::{self, Claim};
 use super::classes::{self, Class};
+use super::clients::{Check, Clients};
 use super::conflicts::Taken;
 use super::deps::{Dep, Reads};
 use super::listener::{self, Context, ListenerState};
@@ -65,10 +66,11 @@ pub(crate) fn compile(
     }
     if state.ours {
         let rejected = rejected(class, gateway);
+        let clients = Clients::of(id, &gateway.clients, &mut reads, &mut state.findings);
         let context = Context {
             owner: id,
             accepted: rejected.is_none(),
-            clients: Some(&gateway.clients),
+            clients: &clients,
         };
         let mut taken = Taken::default();
         let conflicts = taken.next(&gateway.listeners);
@@ -79,6 +81,13 @@ pub(crate) fn compile(
         }
         state.sets = listener_set::compile(&context, &gateway.sets, &mut taken, &mut reads);
         state.conditions = rejected.unwrap_or_else(|| summary(&state.listeners));
+        if clients.insecure() {
+            // "MUST be set to True if AllowInsecureFallback is used".
+            state.conditions.push(
+                Condition::yes("InsecureFrontendValidationMode", "ConfigurationChanged")
+                    .with("clients without a valid certificate are served"),
+            );
+        }
     }
     state.claims = certificates::of_gateway(id, &state, object.created);
     state.deps = reads.into_deps();
@@ -137,6 +146,13 @@ impl GatewayState {
     /// The listeners of a ListenerSet.
     pub(crate) fn listeners_of(&self, set: &Id) -> &[ListenerState] {
         self.set(set).map(|set| &*set.listeners).unwrap_or_default()
+    }
+
+    /// How clients are checked at each port where they are.
+    pub(crate) fn checks(&self, id: &Id) -> BTreeMap<u16, Check> {
+        let all = self.all_listeners(id);
+        all.filter_map(|(_, listener)| Some((listener.surface.port?, listener.check.clone()?)))
+            .collect()
     }
 
     /// All listeners, each with the object that it is written in.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::certificates;
+use super::clients::{Asked, Check, Clients};
 use super::conflicts::Conflict;
 use super::deps::Reads;
 use super::grants;
 use super::status::Condition;
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
-use crate::resources::gateway::ClientValidation;
 use crate::resources::listener::{From, GroupKind, ListenerSpec, Protocol};
 use crate::table::model::{HostPattern, ListenerKey};
 
@@ -20,6 +20,8 @@ pub(crate) struct ListenerState {
     pub(crate) tls: bool,
     /// `namespace/name` of the Secrets that it serves, sorted.
     pub(crate) certificates: Box<[Box<str>]>,
+    /// How the certificates of its clients are checked.
+    pub(crate) check: Option<Check>,
     pub(crate) conditions: Vec<Condition>,
 }
 
@@ -43,12 +45,12 @@ pub(crate) struct Context<'a> {
     pub(crate) owner: &'a Id,
     /// Gateway and owner are accepted.
     pub(crate) accepted: bool,
-    /// Of the Gateway; `None`: it cannot be read.
-    pub(crate) clients: Option<&'a ClientValidation>,
+    /// What the Gateway asks of clients.
+    pub(crate) clients: &'a Clients,
 }
 
 /// Where and how a listener cannot be what it says: reason and message.
-type Fault = (&'static str, Box<str>);
+pub(crate) type Fault = (&'static str, Box<str>);
 
 pub(crate) fn compile(
     context: &Context<'_>,
@@ -74,7 +76,11 @@ pub(crate) fn compile(
             format!("{}; this one is not programmed", conflict.message()),
         ));
     }
-    let invalid = invalid(spec, context);
+    let asked = match spec.port {
+        Some(port) if tls => context.clients.at(port),
+        _ => &Asked::Nothing,
+    };
+    let invalid = invalid(spec, asked);
     let (certificates, fault) = if tls {
         certificates_of(context.owner, spec, reads, findings)
     } else {
@@ -87,7 +93,14 @@ pub(crate) fn compile(
         && tls != certificates.is_empty()
         && !kinds.is_empty();
     ListenerState {
-        conditions: conditions(invalid, conflict, fault, bad_kinds, programmed),
+        conditions: conditions(
+            invalid,
+            conflict,
+            fault.or_else(|| asked.fault()),
+            bad_kinds,
+            programmed,
+        ),
+        check: asked.check().filter(|_| programmed).cloned(),
         surface: Surface {
             name: spec.name.clone(),
             port: spec.port,
@@ -104,7 +117,7 @@ pub(crate) fn compile(
 fn conditions(
     invalid: Option<Fault>,
     conflict: Option<Conflict>,
-    certificate: Option<Fault>,
+    reference: Option<Fault>,
     bad_kinds: bool,
     programmed: bool,
 ) -> Vec<Condition> {
@@ -117,7 +130,7 @@ fn conditions(
         Some(conflict) => Condition::yes("Conflicted", conflict.reason()).with(conflict.message()),
         None => Condition::no("Conflicted", "NoConflicts", ""),
     };
-    let resolved = match certificate {
+    let resolved = match reference {
         Some((reason, message)) => Condition::no("ResolvedRefs", reason, message),
         None if bad_kinds => Condition::no(
             "ResolvedRefs",
@@ -135,7 +148,7 @@ fn conditions(
 }
 
 /// Why a listener cannot be what it says, apart from others.
-fn invalid(spec: &ListenerSpec, context: &Context<'_>) -> Option<Fault> {
+fn invalid(spec: &ListenerSpec, asked: &Asked) -> Option<Fault> {
     let fault = |reason, message: &str| Some((reason, message.into()));
     match spec.protocol {
         Protocol::Unsupported => {
@@ -144,20 +157,17 @@ fn invalid(spec: &ListenerSpec, context: &Context<'_>) -> Option<Fault> {
         Protocol::Broken => return fault("Invalid", "the protocol cannot be read"),
         Protocol::Http | Protocol::Https => {}
     }
-    let Some(port) = spec.port else {
+    if spec.port.is_none() {
         return fault("Invalid", "the port is invalid");
-    };
+    }
     if spec.hostname.is_none() {
         return fault("Invalid", "the hostname is invalid");
     }
     if spec.protocol == Protocol::Https && !spec.tls.terminate {
         return fault("Invalid", "HTTPS listeners terminate TLS");
     }
-    if spec.protocol == Protocol::Https && context.clients.is_some_and(|c| c.required(port)) {
-        return fault(
-            "UnsupportedValue",
-            "client certificates cannot be validated",
-        );
+    if let Asked::Impossible((_, message)) = asked {
+        return fault("NoValidCACertificate", message);
     }
     None
 }

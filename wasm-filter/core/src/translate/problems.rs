@@ -62,6 +62,7 @@ impl Translator {
             Kind::ReferenceGrant
             | Kind::Namespace
             | Kind::Secret
+            | Kind::ConfigMap
             | Kind::KongPlugin
             | Kind::KongClusterPlugin
             | Kind::ResolvedName => true,

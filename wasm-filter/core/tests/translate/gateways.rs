@@ -267,56 +267,6 @@ fn an_https_listener_serves_all_certificates_that_it_can() {
 }
 
 #[test]
-fn client_certificates_that_cannot_be_checked_close_https_listeners() {
-    let listeners = "listeners: [{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: one}]}}, \
-        {name: b, port: 8443, protocol: HTTPS, tls: {certificateRefs: [{name: one}]}}, {name: c, port: 80, protocol: HTTP}]";
-    let validation = "validation: {caCertificateRefs: [{kind: ConfigMap, group: '', name: ca}]";
-    for (tls, expected) in [
-        ("{}".to_owned(), [true, true]),
-        (
-            format!("{{frontend: {{default: {{{validation}}}}}}}}}"),
-            [false, false],
-        ),
-        (
-            format!("{{frontend: {{default: {{{validation}, mode: AllowInsecureFallback}}}}}}}}"),
-            [true, true],
-        ),
-        (
-            format!(
-                "{{frontend: {{default: {{}}, perPort: [{{port: 8443, tls: {{{validation}}}}}}}]}}}}"
-            ),
-            [true, false],
-        ),
-        (
-            format!(
-                "{{frontend: {{default: {{{validation}}}}}, perPort: [{{port: 443, tls: {{}}}}]}}}}"
-            ),
-            [true, false],
-        ),
-        ("{frontend: 7}".to_owned(), [false, false]),
-        (
-            "{frontend: {perPort: [{tls: {}}]}}".to_owned(),
-            [false, false],
-        ),
-        (
-            "{backend: {clientCertificateRef: {name: one}}}".to_owned(),
-            [true, true],
-        ),
-    ] {
-        let text = format!("{SECRETS}{}", gateway(&format!("{listeners}, tls: {tls}")));
-        let world = World::of(any_class(), &text);
-        let programmed = [0, 1].map(|i| of(&world, i)[3] == "Programmed=True/Programmed");
-        assert_eq!(programmed, expected, "{tls}");
-        assert_eq!(of(&world, 2)[3], "Programmed=True/Programmed", "{tls}");
-        assert_eq!(
-            problems(&world, "Gateway", "warning").is_empty(),
-            tls == "{}",
-            "{tls}"
-        );
-    }
-}
-
-#[test]
 fn what_a_gateway_asks_for_and_does_not_get_is_told() {
     let listener = "listeners: [{name: a, port: 80, protocol: HTTP}]";
     for (member, problem, accepted) in [
@@ -329,6 +279,11 @@ fn what_a_gateway_asks_for_and_does_not_get_is_told() {
             "addresses: [{type: NamedAddress, value: a}]",
             "UnsupportedAddressType spec.addresses[0].type",
             "Accepted=False/UnsupportedAddress",
+        ),
+        (
+            "tls: {backend: {clientCertificateRef: {name: one}}}",
+            "UnsupportedField spec.tls.backend",
+            "Accepted=True/Accepted",
         ),
         (
             "infrastructure: {labels: {a: b}}",

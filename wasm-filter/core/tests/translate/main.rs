@@ -3,6 +3,7 @@
 
 mod attachment;
 mod backends;
+mod clients;
 mod filters;
 mod filters_paths;
 mod fixture;

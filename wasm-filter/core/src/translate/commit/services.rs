@@ -119,7 +119,7 @@ impl Translator {
         }
     }
 
-    fn set_entity(&mut self, id: Box<str>, json: Option<String>) {
+    pub(super) fn set_entity(&mut self, id: Box<str>, json: Option<String>) {
         self.entities.set(&id, json);
         self.outbox.entity(id);
     }
