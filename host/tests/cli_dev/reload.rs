@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Dev, MANIFESTS, directory};
+use crate::support::{Dev, MANIFESTS, directory, until};
 
 /// The shop at another path.
 fn at(path: &str) -> String {
@@ -102,7 +102,7 @@ fn editors_and_directories_that_come_and_go_are_followed() {
     // Another one in its place is followed as the first was.
     fs::create_dir(&manifests).expect("created");
     fs::write(manifests.join("shop.yaml"), at("/new")).expect("written");
-    follows(&mut dev, "~", "/new");
+    until("new directory", || dev.status("/new") == "200");
     fs::write(manifests.join("shop.yaml"), at("/newer")).expect("written");
     follows(&mut dev, "~", "/newer");
     assert_eq!(dev.status("/third"), "404");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use silverback_core::contract::versions::{self, Mismatch};
 use silverback_emulator::{CompileError, Filter};
-use wasmparser::{Parser, Payload};
+use wasmparser::{BinaryReaderError, Parser, Payload};
 
 use super::config::Config;
 use super::event::Event;
@@ -141,12 +141,16 @@ impl Kind {
         if !wasm.starts_with(&self.header()) {
             return Err(ModuleFault::NotWasm(self));
         }
+        // What is wrong with bytes that are no module after all is the compiler's to tell.
+        let Ok(section) = section(wasm) else {
+            return Ok(());
+        };
         let (section, names) = match self {
-            Self::Filter => match section(wasm) {
+            Self::Filter => match section {
                 None => return Ok(()),
                 Some(section) => (section, versions::OF_FILTER),
             },
-            Self::Translator => (section(wasm).unwrap_or_default(), versions::OF_TRANSLATOR),
+            Self::Translator => (section.unwrap_or_default(), versions::OF_TRANSLATOR),
         };
         match versions::compare(section, names) {
             None => Ok(()),
@@ -167,18 +171,16 @@ impl Kind {
     }
 }
 
-/// What a module, or one within a component, says of its formats. Bytes that are no module say
-/// nothing: the compiler tells what is wrong with them.
-fn section(wasm: &[u8]) -> Option<&str> {
-    Parser::new(0)
-        .parse_all(wasm)
-        .map_while(Result::ok)
-        .find_map(|payload| match payload {
-            Payload::CustomSection(section) if section.name() == versions::SECTION => {
-                str::from_utf8(section.data()).ok()
-            }
-            _ => None,
-        })
+/// What a module, or one within a component, says of its formats.
+fn section(wasm: &[u8]) -> Result<Option<&str>, BinaryReaderError> {
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::CustomSection(section) = payload?
+            && section.name() == versions::SECTION
+        {
+            return Ok(str::from_utf8(section.data()).ok());
+        }
+    }
+    Ok(None)
 }
 
 /// The file that was named, or what is built in.
@@ -361,7 +363,7 @@ mod tests {
 
     /// The same module, with another version of a word.
     fn other(wasm: &[u8], from: &str, to: &str) -> Vec<u8> {
-        let text = section(wasm).expect("a section");
+        let text = section(wasm).expect("a module").expect("a section");
         let at = wasm
             .windows(text.len())
             // The one before it is the constant itself.
