@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{http, path, paths, rows, service, to};
+use super::{http, open_gateway, path, paths, route, rows, service, to};
 use crate::ask::Ask;
 
 fn ask() -> Ask {
@@ -37,7 +37,43 @@ fn endpoints(endpoints: Value) -> Vec<Value> {
     out
 }
 
+/// A route of this kind to the Service `one` with this appProtocol.
+fn speaking(kind: &str, protocol: &str) -> Vec<Value> {
+    let [mut service, slice] = service("a", "one", 1);
+    service["spec"]["ports"][0]["appProtocol"] = protocol.into();
+    let rules = json!([{"backendRefs": [{"name": "one", "port": 80}]}]);
+    vec![open_gateway(), route(kind, "r", &[], rules), service, slice]
+}
+
+/// A route to a port of the Service `one`, which is a name with these addresses.
+fn named(port: u16, addresses: Value) -> Vec<Value> {
+    let mut out = backends(json!([{"name": "one", "port": port}]));
+    out.push(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "a", "name": "one"},
+        "spec": {"type": "ExternalName", "externalName": "db.example", "ports": [{"port": 8080}]}}),
+    );
+    out.push(
+        json!({"apiVersion": "silverback.rs/v1", "kind": "ResolvedName",
+        "metadata": {"name": "db.example"}, "addresses": addresses}),
+    );
+    out
+}
+
 rows! {
+    // "If a Route is not able to send traffic to the backend using the specified protocol then the
+    // backend is considered invalid."
+    http2_for_an_httproute: speaking("HTTPRoute", "kubernetes.io/h2c"), ask() => "one";
+    web_socket_for_an_httproute: speaking("HTTPRoute", "kubernetes.io/ws"), ask() => "one";
+    a_protocol_that_is_not_known: speaking("HTTPRoute", "example.com/own"), ask() => "500";
+    http2_for_a_grpcroute: speaking("GRPCRoute", "kubernetes.io/h2c"), ask() => "one";
+    // UNAVAILABLE.
+    web_socket_for_a_grpcroute: speaking("GRPCRoute", "kubernetes.io/wss"), ask() => "503";
+
+    // "Any port of an ExternalName can be named" (docs/routing.md).
+    an_external_name: named(8080, json!(["10.0.0.1"])), ask() => "one";
+    another_port_of_an_external_name: named(90, json!(["10.0.0.1"])), ask() => "10.0.0.1:90";
+    an_external_name_without_addresses: named(8080, json!([])), ask() => "503";
+
     // "If *all* entries in BackendRefs are invalid, and there are also no filters specified in this
     // route rule, *all* traffic which matches this rule MUST receive a 500 status code."
     no_backends: backends(json!([])), ask() => "500";
