@@ -117,6 +117,8 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
             let asked = Asked {
                 request,
                 as_sent: target.is_as_sent(),
+                // Nobody says where the question comes from.
+                source: b"",
             };
             upstream::describe(segments, &asked, selected, &headers, authority, &mut trace)
                 .map_err(broken)?;

@@ -67,4 +67,15 @@ impl<'t> Groups<'t> {
             .get(usize::from(number))
             .map_or("", |group| group.as_str())
     }
+
+    /// What a group matched, by its name or number; `None` if there is no such group, or it took no
+    /// part.
+    #[must_use]
+    pub fn named(&self, group: &str) -> Option<&'t str> {
+        let found = match group.parse() {
+            Ok(number) => self.0.get(number),
+            Err(_) => self.0.name(group),
+        };
+        found.map(|group| group.as_str())
+    }
 }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::balance::{self, Spin};
+use super::balance::{self, Balancer, Chosen as Balanced, Inputs, Spin, Ticket, Wanted};
 use super::cors::{self, Preflight, ReplyHeaders, Verdict};
 use super::edits::{RequestEdits, ResponseEdit, ResponseEdits, push_response};
 use super::forward::{self, HostSources};
@@ -45,6 +45,11 @@ pub struct Scratch {
     pub response: ResponseEdits,
     /// Headers of the gateway's own answer beyond those of its body.
     pub headers: ReplyHeaders,
+    /// What must be told to [`Self::balancer`] when a request that is proxied is over; most rules need
+    /// nothing told.
+    pub ticket: Option<Box<Ticket>>,
+    /// What is remembered of the requests that were spread so far.
+    pub balancer: Balancer,
     /// Patterns that requests needed so far.
     patterns: Patterns,
     endpoints: Vec<SocketAddr>,
@@ -62,6 +67,8 @@ pub struct Asked<'r> {
     pub request: Request<'r>,
     /// Is its path the one that the client sent, without a change?
     pub as_sent: bool,
+    /// The client's address as text; empty if unknown.
+    pub source: &'r [u8],
 }
 
 /// [`Answer`] with what belongs to it, for people.
@@ -87,6 +94,8 @@ pub enum Description {
 struct Chosen<'t> {
     object: ObjectEntry<'t>,
     extra: Extra<'t>,
+    /// Id of the Service port.
+    service: u64,
     endpoints: Endpoints<'t>,
     settings: Settings<'t>,
     /// Key of the Service port.
@@ -129,6 +138,7 @@ pub fn answer(
     let asked = Asked {
         request,
         as_sent: target.is_as_sent(),
+        source: info.source,
     };
     decide(segments, epoch, &asked, &selected, headers, spin, scratch)
 }
@@ -154,6 +164,7 @@ pub fn decide(
             // Nothing of what was prepared for a plan.
             scratch.plan.clear();
             scratch.response.clear();
+            scratch.ticket = None;
             Answer::Reply(reply)
         }
     })
@@ -213,7 +224,7 @@ fn try_decide(
         RouteKind::GrpcRoute => Reply::NoGrpcBackend,
         RouteKind::Ingress | RouteKind::HttpRoute => Reply::NoBackend,
     };
-    let Some(backend) = balance::backend(rule, spin)? else {
+    let Some(backend) = balance::backend(rule, &mut scratch.balancer, spin)? else {
         return Ok(Err(no_backend));
     };
     let Some(id) = backend.service else {
@@ -223,11 +234,13 @@ fn try_decide(
         return Ok(Err(reply));
     }
     let Some((key, endpoints)) = balance::service(segments, id)? else {
+        scratch.balancer.forget(id);
         return Ok(Err(Reply::NoEndpoints));
     };
     let mut chosen = Chosen {
         object,
         extra,
+        service: id,
         endpoints,
         settings: endpoints.settings()?,
         key,
@@ -240,7 +253,11 @@ fn try_decide(
     for change in changes.iter().flat_map(Changes::iter) {
         chosen.change(segments, &change?, spin)?;
     }
-    if let Err(reply) = chosen.write(epoch, asked, selected, spin, scratch)? {
+    let balanced = chosen.balance(epoch, asked, selected, headers, spin, scratch)?;
+    if let Err(reply) = chosen.write(epoch, asked, selected, scratch)? {
+        if let Some(ticket) = &balanced.ticket {
+            scratch.balancer.done(ticket, None);
+        }
         return Ok(Err(reply));
     }
     // What the filter for cross-origin requests says comes first: modifiers may change it.
@@ -254,6 +271,8 @@ fn try_decide(
     for change in changes.iter().flat_map(Changes::iter) {
         push_response(&change?, &mut scratch.response);
     }
+    scratch.response.extend(balanced.cookie);
+    scratch.ticket = balanced.ticket;
     Ok(Ok(()))
 }
 
@@ -387,6 +406,7 @@ impl Scratch {
         self.plan.clear();
         self.response.clear();
         self.headers.clear();
+        self.ticket = None;
     }
 }
 
@@ -424,18 +444,47 @@ impl<'t> Chosen<'t> {
         Ok(())
     }
 
+    /// Chooses the endpoints.
+    fn balance(
+        &self,
+        epoch: u64,
+        asked: &Asked<'_>,
+        selected: &Selected<'_, '_>,
+        headers: &impl Headers,
+        spin: Spin,
+        scratch: &mut Scratch,
+    ) -> Result<Balanced, Unreadable> {
+        let wanted = Wanted {
+            service: self.service,
+            epoch,
+            policy: self.settings.policy(),
+            tries: forward::tries(&self.settings, self.extra.retry.as_ref()),
+            spin,
+        };
+        let inputs = Inputs {
+            headers,
+            request: &asked.request,
+            source: asked.source,
+            found: &Found {
+                entry: selected.path,
+                path: asked.request.path,
+                patterns: &scratch.patterns,
+            },
+        };
+        let (balancer, list) = (&mut scratch.balancer, &mut scratch.endpoints);
+        balancer.choose(&wanted, &self.endpoints, &inputs, list)
+    }
+
     fn write(
         &self,
         epoch: u64,
         asked: &Asked<'_>,
         selected: &Selected<'_, '_>,
-        spin: Spin,
         scratch: &mut Scratch,
     ) -> Result<Result<(), Reply>, Unreadable> {
         let (extra, settings) = (&self.extra, &self.settings);
         let request = &asked.request;
         let tries = forward::tries(settings, extra.retry.as_ref());
-        balance::order(&self.endpoints, spin, tries, &mut scratch.endpoints);
         let Some(first) = scratch.endpoints.first() else {
             return Ok(Err(Reply::NoEndpoints));
         };

@@ -1,17 +1,41 @@
 //! Which backend and which endpoints a request goes to.
+//!
+//! ```text
+//! rule ── rotation: backends by exact weight ──► Service ── its policy ──► endpoints, in order of tries
+//!                                                   │  round-robin          the one whose turn it is
+//!                                                   │  least-connections    the less loaded of two  [load]
+//!                                                   │  consistent-hashing   by a hash               [ring]
+//!                                                   └  sticky-sessions      the one in the cookie
+//!                          on_log ─ result ─► failures ─► ejected for a while, whatever the policy [health]
+//! ```
+//! What is remembered ([`Balancer`]) is a worker's own. Time and randomness ([`Spin`]) are inputs.
+
+mod hash;
+mod health;
+mod inputs;
+mod load;
+mod recent;
+mod ring;
+mod rotation;
+mod worker;
 
 use core::net::SocketAddr;
 
+use self::rotation::gcd;
 use crate::contract::plan::MAX_ENDPOINTS;
 use crate::table::endpoints::Endpoints;
 use crate::table::layout::endpoint_segment;
 use crate::table::routes::{BackendEntry, MirrorEntry, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
-/// A place in the sequences by which requests are spread. The caller counts its requests; the
-/// multiples of an irrational number fill the unit interval evenly, so that weights are kept within
-/// a request or two, not only on average. Each choice has a number of its own, so that one does not
-/// skew another.
+pub use self::inputs::Inputs;
+pub(crate) use self::worker::Chosen;
+pub use self::worker::{Balancer, Ticket, Wanted};
+
+/// The number of a request, which the caller counts: where the sequences of a worker begin that have no
+/// place yet, and what is drawn. The multiples of an irrational number fill the unit interval evenly, so
+/// that a share is kept within a request or two also where nothing is remembered. Each choice has a
+/// number of its own, so that one does not skew another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spin(pub u64);
 
@@ -37,27 +61,35 @@ impl Spin {
 /// [`Unreadable`].
 pub fn backend<'t>(
     rule: &RuleEntry<'t>,
+    balancer: &mut Balancer,
     spin: Spin,
 ) -> Result<Option<BackendEntry<'t>>, Unreadable> {
     let mut total = 0u64;
+    let mut unit = 0;
     let mut count = 0;
     let mut last = None;
     for backend in rule.backends() {
         let backend = backend?;
         total = total.saturating_add(u64::from(backend.weight));
+        unit = gcd(unit, backend.weight);
         count += 1;
         last = Some(backend);
     }
     if count == 1 {
         return Ok(last.filter(|backend| backend.weight > 0));
     }
-    if total == 0 || total > u64::from(u32::MAX) {
+    let Ok(total) = u32::try_from(total) else {
         return Ok(None);
-    }
-    let mut at = spin.below(BACKEND_STEP, total);
+    };
+    // 50:50 is a cycle of two requests. No unit: all weights are 0.
+    let Some(total) = total.checked_div(unit) else {
+        return Ok(None);
+    };
+    let start = |total| spin.below(BACKEND_STEP, u64::from(total)) as u32;
+    let mut at = balancer.turn(rule.id(), total, start);
     for backend in rule.backends() {
         let backend = backend?;
-        let weight = u64::from(backend.weight);
+        let weight = backend.weight.checked_div(unit).unwrap_or_default();
         if at < weight {
             return Ok(Some(backend));
         }
@@ -88,7 +120,7 @@ pub fn service(
     }
 }
 
-/// Fills `list` with the endpoints to try, in order: one by the spin, then its neighbours.
+/// Fills `list` with the endpoints to try for a copy, in order: one by the spin, then its neighbours.
 pub fn order(endpoints: &Endpoints<'_>, spin: Spin, tries: u8, list: &mut Vec<SocketAddr>) {
     list.clear();
     let len = endpoints.len();

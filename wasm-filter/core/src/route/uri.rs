@@ -61,6 +61,18 @@ impl<'a> Found<'a> {
         })
     }
 
+    /// What a group of the path's pattern, by name or number, matched; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Broken`] for a pattern that is none.
+    pub fn group(&self, group: &str) -> Result<Option<&'a [u8]>, Broken> {
+        let (Some(regex), Ok(path)) = (self.entry.regex(), core::str::from_utf8(self.path)) else {
+            return Ok(None);
+        };
+        let groups = self.patterns.captures.of(regex.pattern()?, path);
+        Ok(groups.and_then(|groups| groups.named(group).map(str::as_bytes)))
+    }
+
     /// What follows the matched part where that is stripped. KIC writes a prefix `/foo` as the Kong
     /// paths `~/foo$` and `/foo/`: the slash behind it belongs to the match.
     fn postfix(&self) -> Result<&'a [u8], Broken> {

@@ -6,14 +6,17 @@
 //! ```
 //! Sorted by address, then port, IPv4 first: every worker and node sees one order.
 
+mod policy;
 mod settings;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::bytes::{Cursor, offset, put_prefixed, put_varint};
+use super::hash::Fast;
 use super::model::ServiceEndpoints;
 use super::segment::Broken;
 
+pub use self::policy::{InputEntry, PassiveEntry, PolicyEntry};
 pub use self::settings::Settings;
 
 const V4: usize = 6;
@@ -122,6 +125,14 @@ impl<'a> Endpoints<'a> {
             IpAddr::V6(Ipv6Addr::from(*ip)),
             port.first_chunk().copied().map(u16::from_le_bytes)?,
         ))
+    }
+
+    /// A hash of endpoints and settings, to see whether they have changed.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let v4 = Fast::of(0, self.v4.as_flattened());
+        let v6 = Fast::of(v4, self.v6.as_flattened());
+        Fast::of(v6, self.settings)
     }
 
     /// All of them in order.

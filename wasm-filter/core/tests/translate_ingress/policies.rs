@@ -36,6 +36,7 @@ fn policy(world: &World) -> UpstreamPolicy {
         .settings()
         .expect("readable")
         .policy()
+        .map(|policy| policy.to_model())
         .unwrap_or_default()
 }
 

@@ -77,7 +77,7 @@ impl SettingsDump {
             external_name: settings
                 .external
                 .map(|(name, port)| format!("{name}:{port}")),
-            policy: settings.policy().as_ref().map(PolicyDump::of),
+            policy: (settings.policy()).map(|policy| PolicyDump::of(&policy.to_model())),
             tls_policy: (settings.tls_policy != 0).then(|| format!("{:016x}", settings.tls_policy)),
         }
     }

@@ -5,11 +5,9 @@
 //! ```
 //! A tag below 128 must not be passed over by a reader that does not know it.
 
+use super::policy::{self, PolicyEntry};
 use crate::table::bytes::{Cursor, put_prefixed};
-use crate::table::model::{
-    Algorithm, HashInput, NameToResolve, PassiveChecks, ServiceSettings, UpstreamPolicy,
-    UpstreamProtocol,
-};
+use crate::table::model::{NameToResolve, ServiceSettings, UpstreamProtocol};
 
 mod tag {
     pub(super) const PROTOCOL: u8 = 1;
@@ -85,36 +83,7 @@ pub(super) fn encode(settings: &ServiceSettings) -> Vec<u8> {
         put(tag::EXTERNAL, &payload);
     }
     if let Some(policy) = &settings.policy {
-        put(tag::POLICY, &encode_policy(policy));
-    }
-    out
-}
-
-fn encode_policy(policy: &UpstreamPolicy) -> Vec<u8> {
-    let mut out = vec![policy.algorithm as u8];
-    for input in [&policy.hash_on, &policy.fallback] {
-        let (kind, name, path): (u8, &str, &str) = match input {
-            HashInput::None => (0, "", ""),
-            HashInput::Ip => (1, "", ""),
-            HashInput::Path => (2, "", ""),
-            HashInput::Consumer => (3, "", ""),
-            HashInput::Header(name) => (4, name, ""),
-            HashInput::Cookie(name, path) => (5, name, path),
-            HashInput::Query(name) => (6, name, ""),
-            HashInput::Capture(name) => (7, name, ""),
-        };
-        out.push(kind);
-        put_prefixed(&mut out, name.as_bytes());
-        put_prefixed(&mut out, path.as_bytes());
-    }
-    if let Some(passive) = &policy.passive {
-        out.extend_from_slice(&[
-            passive.tcp_failures,
-            passive.timeouts,
-            passive.http_failures,
-            passive.successes,
-        ]);
-        out.extend(passive.codes.iter().flat_map(|code| code.to_le_bytes()));
+        put(tag::POLICY, &policy::encode(policy));
     }
     out
 }
@@ -151,31 +120,10 @@ impl<'a> Settings<'a> {
     }
 
     /// How an endpoint is chosen; `None`: evenly, or a policy that this build cannot read.
+    #[inline]
     #[must_use]
-    pub fn policy(&self) -> Option<UpstreamPolicy> {
-        let mut cursor = Cursor::new(self.policy?);
-        let algorithm = Algorithm::from_byte(cursor.u8()?)?;
-        let hash_on = read_input(&mut cursor)?;
-        let fallback = read_input(&mut cursor)?;
-        let passive = if cursor.is_empty() {
-            None
-        } else {
-            Some(PassiveChecks {
-                tcp_failures: cursor.u8()?,
-                timeouts: cursor.u8()?,
-                http_failures: cursor.u8()?,
-                successes: cursor.u8()?,
-                codes: (cursor.rest().as_chunks().0.iter())
-                    .map(|code| u16::from_le_bytes(*code))
-                    .collect(),
-            })
-        };
-        Some(UpstreamPolicy {
-            algorithm,
-            hash_on,
-            fallback,
-            passive,
-        })
+    pub fn policy(&self) -> Option<PolicyEntry<'a>> {
+        PolicyEntry::read(self.policy?)
     }
 
     /// The settings as the model holds them.
@@ -194,31 +142,16 @@ impl<'a> Settings<'a> {
                 name: name.into(),
                 port,
             }),
-            policy: self.policy(),
+            policy: self.policy().map(|policy| policy.to_model()),
             tls_policy: self.tls_policy,
         }
     }
 }
 
-fn read_input(cursor: &mut Cursor<'_>) -> Option<HashInput> {
-    let kind = cursor.u8()?;
-    let (name, path) = (cursor.text()?, cursor.text()?);
-    Some(match kind {
-        0 => HashInput::None,
-        1 => HashInput::Ip,
-        2 => HashInput::Path,
-        3 => HashInput::Consumer,
-        4 => HashInput::Header(name.into()),
-        5 => HashInput::Cookie(name.into(), path.into()),
-        6 => HashInput::Query(name.into()),
-        7 => HashInput::Capture(name.into()),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::model::{Algorithm, HashInput, PassiveChecks, UpstreamPolicy};
 
     #[test]
     fn settings_are_read_as_they_were_written() {
