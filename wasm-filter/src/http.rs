@@ -5,7 +5,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use silverback_core::route::balance::Ticket;
 use silverback_core::route::edits::ResponseEdits;
+
+#[cfg(feature = "standalone")]
+use silverback_core::table::store::view::Segments;
 
 use crate::config::Config;
 use crate::proxy::{Host, Proxy as _};
@@ -19,6 +23,8 @@ pub(crate) struct Http {
     standalone: Option<Rc<crate::standalone::Standalone>>,
     /// What is changed in the response.
     response: ResponseEdits,
+    /// What the worker wants to know of when the request is over.
+    ticket: Option<Box<Ticket>>,
 }
 
 impl Http {
@@ -29,6 +35,7 @@ impl Http {
             #[cfg(feature = "standalone")]
             standalone: None,
             response: ResponseEdits::new(),
+            ticket: None,
         }
     }
 
@@ -45,7 +52,8 @@ impl Http {
     fn decide(&self, worker: &mut Worker) -> Next {
         #[cfg(feature = "standalone")]
         if let Some(standalone) = &self.standalone {
-            return worker.request_with(&self.config, standalone.table(), &Host);
+            let table = (standalone.table() as &dyn Segments, standalone.number());
+            return worker.request_with(&self.config, table, &Host);
         }
         worker.request(&self.config, &Host)
     }
@@ -57,8 +65,9 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         match self.worker.try_borrow_mut() {
             Ok(mut worker) => match self.decide(&mut worker) {
-                Next::Continue(response) => {
+                Next::Continue { response, ticket } => {
                     self.response = response;
+                    self.ticket = ticket;
                     Action::Continue
                 }
                 Next::Answered => Action::Pause,
@@ -73,5 +82,13 @@ impl HttpContext for Http {
             Host.edit_response(&edit);
         }
         Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        if let Some(ticket) = self.ticket.take()
+            && let Ok(mut worker) = self.worker.try_borrow_mut()
+        {
+            worker.done(&ticket, &Host);
+        }
     }
 }

@@ -22,6 +22,8 @@ pub mod config;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod http;
 #[cfg(feature = "filter")]
+pub mod metrics;
+#[cfg(feature = "filter")]
 pub mod proxy;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod root;

@@ -12,6 +12,8 @@ pub trait Proxy {
     fn request(&self) -> Option<Vec<u8>>;
     /// Sets `kong.silverback.plan`. Once a request.
     fn set_plan(&self, plan: &[u8]);
+    /// `kong.silverback.result`. Once at the end of a request, only where a policy needs it.
+    fn result(&self) -> Option<Vec<u8>>;
     /// The first value of a request header. Only for headers that a candidate rule asks for.
     fn header(&self, name: &str) -> Option<Vec<u8>>;
     /// A value of shared data and its cas. Once a request, more when the epoch has changed.
@@ -19,14 +21,18 @@ pub trait Proxy {
     /// # Errors
     /// [`StoreError`].
     fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError>;
-    /// Milliseconds since 1970. Once in a worker's life.
+    /// Milliseconds since 1970. Once a tick, and at the end of a request where a policy needs it.
     fn now(&self) -> u64;
     /// Answers the request.
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
     /// Changes a header of the response. Only for rules that say so.
     fn edit_response(&self, edit: &ResponseEdit);
-    /// Counts a reply. Never for a request that is proxied.
-    fn count_reply(&self, status: u16);
+    /// The id of a metric. Once for each in a worker's life, in a tick.
+    fn define_metric(&self, kind: MetricType, name: &str) -> Option<u32>;
+    /// Adds to a counter. Only in a tick.
+    fn increment_metric(&self, id: u32, by: u64);
+    /// Sets a gauge. Only in a tick.
+    fn record_metric(&self, id: u32, value: u64);
     /// Says something to the operator.
     fn log(&self, level: LogLevel, message: &str);
 }
@@ -43,6 +49,10 @@ impl Proxy for Host {
     fn set_plan(&self, plan: &[u8]) {
         // The shim's setter never refuses: what it does not understand it answers with 500.
         let _ = hostcalls::set_property(vec!["kong", "silverback", "plan"], Some(plan));
+    }
+
+    fn result(&self) -> Option<Vec<u8>> {
+        hostcalls::get_property(vec!["kong", "silverback", "result"]).ok()?
     }
 
     fn header(&self, name: &str) -> Option<Vec<u8>> {
@@ -80,12 +90,17 @@ impl Proxy for Host {
         };
     }
 
-    fn count_reply(&self, status: u16) {
-        // Kong's label patterns (silverback.meta.json) take the label out of the name.
-        let name = format!("silverback_replies_total_status={status}");
-        if let Ok(id) = hostcalls::define_metric(MetricType::Counter, &name) {
-            let _ = hostcalls::increment_metric(id, 1);
-        }
+    fn define_metric(&self, kind: MetricType, name: &str) -> Option<u32> {
+        hostcalls::define_metric(kind, name).ok()
+    }
+
+    fn increment_metric(&self, id: u32, by: u64) {
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
+        let _ = hostcalls::increment_metric(id, by);
+    }
+
+    fn record_metric(&self, id: u32, value: u64) {
+        let _ = hostcalls::record_metric(id, value);
     }
 
     fn log(&self, level: LogLevel, message: &str) {

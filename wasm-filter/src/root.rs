@@ -10,7 +10,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use crate::config::Config;
 use crate::http::Http;
 use crate::proxy::{Host, Proxy as _};
-use crate::worker::Worker;
+use crate::worker::{TICK, Worker};
 
 thread_local! {
     /// One for all root contexts of the instance. Kong makes a root for each filter chain and for
@@ -55,6 +55,8 @@ impl RootContext for Root {
         match parsed {
             Ok(config) => {
                 self.config = Rc::new(config);
+                // A host without timers has no metrics; requests need none.
+                let _ = hostcalls::set_tick_period(TICK);
                 true
             }
             Err(error) => {
@@ -62,6 +64,15 @@ impl RootContext for Root {
                 false
             }
         }
+    }
+
+    fn on_tick(&mut self) {
+        WORKER.with(|worker| {
+            // Callbacks never nest.
+            if let Ok(mut worker) = worker.try_borrow_mut() {
+                worker.tick(&Host);
+            }
+        });
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {

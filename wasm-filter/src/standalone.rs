@@ -22,6 +22,7 @@ use crate::config::{Config, ConfigError};
 #[derive(Debug)]
 pub struct Standalone {
     translator: Translator,
+    number: u64,
     refused: Vec<Problem>,
     /// `apiVersion` and `kind` of objects that are not read.
     ignored: Vec<String>,
@@ -87,6 +88,7 @@ impl Standalone {
         let config = Config::parse(&rest).map_err(StandaloneError::Config)?;
         let mut standalone = Self {
             translator: Translator::new(options),
+            number: 0,
             refused: Vec::new(),
             ignored: Vec::new(),
         };
@@ -94,6 +96,10 @@ impl Standalone {
             standalone.apply(object);
         }
         standalone.translator.commit();
+        let digest = standalone.translator.table().root_digest();
+        standalone.number = digest
+            .first_chunk()
+            .map_or(1, |head| u64::from_le_bytes(*head));
         Ok((config, standalone))
     }
 
@@ -126,6 +132,12 @@ impl Standalone {
     #[must_use]
     pub fn table(&self) -> &TableBuilder {
         self.translator.table()
+    }
+
+    /// A number for the table: another table has another one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// What is wrong with the objects, a line each, at most `most`; errors first.

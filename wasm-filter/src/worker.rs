@@ -1,23 +1,30 @@
 //! What one worker does with each request; the same natively (tests) and in the .wasm.
 
 use core::cell::RefCell;
+use core::time::Duration;
 
 use proxy_wasm::types::LogLevel;
 use silverback_core::contract::request::RequestInfo;
+use silverback_core::contract::result::PlanResult;
 use silverback_core::route::answer::{Answer, Reply, Scratch, answer};
-use silverback_core::route::balance::Spin;
+use silverback_core::route::balance::{Spin, Ticket};
 use silverback_core::route::edits::ResponseEdits;
 use silverback_core::route::select::Headers;
 use silverback_core::table::store::view::{Segments, Unreadable, Views};
 
 use crate::config::Config;
+use crate::metrics::{Metric, Metrics};
 use crate::proxy::{Proxy, Shared};
+
+/// How often [`Worker::tick`] is to be called.
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// A worker's state; it lives as long as the instance, whatever configurations come and go.
 #[derive(Debug, Default)]
 pub struct Worker {
     views: Views,
     scratch: Scratch,
+    metrics: Metrics,
     /// Place in the sequence by which requests are spread; `None` before the first.
     spin: Option<u64>,
     /// The last failure that was logged, so that a lasting one is logged once.
@@ -27,8 +34,13 @@ pub struct Worker {
 /// What the data plane does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// The plan is set: go on, and change the response so. Most rules change nothing.
-    Continue(ResponseEdits),
+    /// The plan is set: go on.
+    Continue {
+        /// Change the response so. Most rules change nothing.
+        response: ResponseEdits,
+        /// To be given to [`Worker::done`] when the request is over. Most need no telling.
+        ticket: Option<Box<Ticket>>,
+    },
     /// The request is answered: stop.
     Answered,
 }
@@ -54,20 +66,40 @@ impl Worker {
         self.decide(config, None, proxy)
     }
 
-    /// The same with a table of its own instead of the one in shared data.
+    /// The same with a table of its own, which has this number, instead of the one in shared data.
     pub fn request_with(
         &mut self,
         config: &Config,
-        table: &dyn Segments,
+        table: (&dyn Segments, u64),
         proxy: &impl Proxy,
     ) -> Next {
         self.decide(config, Some(table), proxy)
     }
 
+    /// A request that was proxied is over, however it went.
+    pub fn done(&mut self, ticket: &Ticket, proxy: &impl Proxy) {
+        let result = proxy.result();
+        // Without a result that can be read the request is over all the same.
+        let result = result.and_then(|message| PlanResult::decode(&message).ok());
+        let balancer = &mut self.scratch.balancer;
+        balancer.set_time(proxy.now());
+        balancer.done(ticket, result.as_ref());
+    }
+
+    /// What is to be done every [`TICK`], in every worker; more often does no harm.
+    pub fn tick(&mut self, proxy: &impl Proxy) {
+        let balancer = &mut self.scratch.balancer;
+        balancer.set_time(proxy.now());
+        balancer.sweep();
+        let (reads, epoch) = (self.views.counters(), self.views.epoch());
+        self.metrics
+            .flush(reads, balancer.ejections(), epoch, proxy);
+    }
+
     fn decide(
         &mut self,
         config: &Config,
-        table: Option<&dyn Segments>,
+        table: Option<(&dyn Segments, u64)>,
         proxy: &impl Proxy,
     ) -> Next {
         let Some(message) = proxy.request() else {
@@ -76,6 +108,7 @@ impl Worker {
                 "silverback: property kong.silverback.request is missing (hint: load the Kong \
                  plugin `silverback`, plugins = bundled,silverback)",
             );
+            self.metrics.count(Metric::NoRequest);
             return reply(proxy, 503, "the data plane offers no request property", []);
         };
         let info = match RequestInfo::decode(&message) {
@@ -85,6 +118,7 @@ impl Worker {
                     LogLevel::Error,
                     &format!("silverback: kong.silverback.request cannot be read: {error}"),
                 );
+                self.metrics.count(Metric::NoRequest);
                 return reply(proxy, 500, Reply::NoPlan.message(), []);
             }
         };
@@ -96,8 +130,7 @@ impl Worker {
         };
         let scratch = &mut self.scratch;
         let answered = match table {
-            // One configuration, one table: there is no other epoch.
-            Some(table) => answer(table, 1, entry, &info, &headers, spin, scratch),
+            Some((table, number)) => answer(table, number, entry, &info, &headers, spin, scratch),
             None => self.views.answer(&Shared(proxy), |segments, epoch| {
                 answer(segments, epoch, entry, &info, &headers, spin, scratch)
             }),
@@ -105,16 +138,22 @@ impl Worker {
         match answered {
             Ok(Answer::Proxy) => {
                 self.logged = None;
+                self.metrics.count(Metric::Proxied);
                 proxy.set_plan(&self.scratch.plan);
-                Next::Continue(core::mem::take(&mut self.scratch.response))
+                Next::Continue {
+                    response: core::mem::take(&mut self.scratch.response),
+                    ticket: self.scratch.ticket.take(),
+                }
             }
             Ok(Answer::Reply(answer)) => {
                 self.logged = None;
+                self.metrics.count(answer.into());
                 let headers = self.scratch.headers.iter();
                 let headers = headers.map(|(name, value)| (*name, value.as_str()));
                 reply(proxy, answer.status(), answer.message(), headers)
             }
             Err(error) => {
+                self.metrics.count(Metric::NoTable);
                 self.log_once(proxy, error);
                 let message = match error {
                     Unreadable::NoTable | Unreadable::NoSentinel => "no routing table yet",
@@ -130,7 +169,11 @@ impl Worker {
     fn next_spin(&mut self, proxy: &impl Proxy) -> u64 {
         let spin = match self.spin {
             Some(spin) => spin.wrapping_add(1),
-            None => proxy.now(),
+            None => {
+                let now = proxy.now();
+                self.scratch.balancer.set_time(now);
+                now
+            }
         };
         self.spin = Some(spin);
         spin
@@ -171,7 +214,6 @@ fn reply<'h>(
     }
     headers.extend(more);
     proxy.reply(status, &headers, body.as_bytes());
-    proxy.count_reply(status);
     Next::Answered
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY};
+use silverback_core::route::answer::Scratch;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::segment::SegmentView;
 use silverback_core::table::store::publish::Publisher;
@@ -38,6 +39,8 @@ const PORTS: [u16; 6] = [80, 81, 443, 8000, 8080, 8443];
 pub(crate) struct Subject {
     native: native::Subject,
     worker: RefCell<Worker>,
+    /// What the worker remembers, natively.
+    scratch: RefCell<Scratch>,
     asked: Cell<u64>,
     pub(crate) problems: Vec<String>,
 }
@@ -99,6 +102,7 @@ impl Subject {
             problems: native.problems.clone(),
             native,
             worker: RefCell::new(Worker::start(filter(), store, options).expect("starts")),
+            scratch: RefCell::default(),
             asked: Cell::new(0),
         }
     }
@@ -106,7 +110,7 @@ impl Subject {
     /// The spin is the worker's own.
     pub(crate) fn answer(&self, ask: &Ask, _: u64) -> Seen {
         let spin = self.asked.replace(self.asked.get() + 1);
-        let wanted = self.native.answer(ask, spin);
+        let wanted = (self.native).answer_with(ask, spin, &mut self.scratch.borrow_mut());
         let (plan, reply, response) = self.through_wasm(ask);
         match &wanted {
             Seen::Proxy(expected, edits) => {

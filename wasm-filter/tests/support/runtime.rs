@@ -4,13 +4,15 @@ use core::cell::{Cell, RefCell};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use proxy_wasm::types::LogLevel;
-use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY};
+use proxy_wasm::types::{LogLevel, MetricType};
+use silverback_core::contract::result::PlanResult;
+use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY};
+use silverback_core::route::balance::Ticket;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::StoreError;
 use silverback_emulator::{
-    Exchange, Filter, Headers, HostCall, ManualClock, MemoryLog, Properties, SharedStore, Worker,
-    WorkerOptions,
+    ContextId, Exchange, Filter, Headers, HostCall, ManualClock, MemoryLog, MetricKind, Metrics,
+    Properties, SharedStore, Worker, WorkerOptions,
 };
 use silverback_filter::config::Config;
 use silverback_filter::proxy::Proxy;
@@ -76,12 +78,22 @@ pub(crate) struct NativeWorker {
     log: Vec<String>,
     /// The store refuses gets of which this says true.
     pub(crate) refuses: Box<dyn Fn() -> bool>,
+    now: Duration,
+    metrics: Metrics,
 }
 
 pub(crate) struct WasmWorker {
     pub(crate) worker: Worker,
     calls: Calls,
     log: Arc<MemoryLog>,
+    clock: Arc<ManualClock>,
+    metrics: Metrics,
+}
+
+/// A request that has not ended.
+pub(crate) enum Open {
+    Native(Option<Box<Ticket>>),
+    Wasm(Option<ContextId>, Box<Exchange>),
 }
 
 /// The compiled .wasm, once a process.
@@ -116,15 +128,20 @@ impl Runtime {
                 calls: Calls::default(),
                 log: Vec::new(),
                 refuses: Box::new(|| false),
+                now: NOW,
+                metrics: Metrics::new(),
             })));
         }
         let log = Arc::new(MemoryLog::default());
+        let clock = Arc::new(ManualClock::at(NOW));
+        let metrics = Metrics::new();
         let options = WorkerOptions {
             root_id: "silverback".to_owned(),
             configuration: configuration.as_bytes().to_vec(),
             worker: number,
             log: Arc::clone(&log) as Arc<_>,
-            clock: Arc::new(ManualClock::at(NOW)),
+            clock: Arc::clone(&clock) as Arc<_>,
+            metrics: metrics.clone(),
             ..WorkerOptions::default()
         };
         let worker = Worker::start(filter(), store, options).map_err(|error| error.to_string())?;
@@ -132,15 +149,64 @@ impl Runtime {
             worker,
             calls: Calls::default(),
             log,
+            clock,
+            metrics,
         })))
     }
 
-    /// One request from its first to its last callback.
+    /// One request from its first to its last callback; the data plane offers no result.
     pub(crate) fn request(&mut self, input: &Input) -> Output {
+        let (output, open) = self.begin(input);
+        self.end(open, None);
+        output
+    }
+
+    /// A request up to its response.
+    pub(crate) fn begin(&mut self, input: &Input) -> (Output, Open) {
         match self {
-            Self::Native(worker) => worker.request(input),
-            Self::Wasm(worker) => worker.request(input),
+            Self::Native(worker) => worker.begin(input),
+            Self::Wasm(worker) => worker.begin(input),
         }
+    }
+
+    /// Ends a request. What it calls counts as the last request's.
+    pub(crate) fn end(&mut self, open: Open, result: Option<&PlanResult>) {
+        let result = result.map(|result| {
+            let mut message = Vec::new();
+            result.encode(&mut message).expect("few tries");
+            message
+        });
+        match (self, open) {
+            (Self::Native(worker), Open::Native(ticket)) => worker.end(ticket, result),
+            (Self::Wasm(worker), Open::Wasm(id, exchange)) => worker.end(id, *exchange, result),
+            _ => panic!("of another worker"),
+        }
+    }
+
+    /// Lets time pass and the timers fire that are due.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        match self {
+            Self::Native(worker) => {
+                worker.now += time;
+                worker.tick();
+            }
+            Self::Wasm(worker) => {
+                worker.clock.advance(time);
+                worker.worker.reset_host_calls();
+                worker.worker.tick().expect("no trap");
+                worker.calls = calls(&worker.worker);
+            }
+        }
+    }
+
+    /// The metrics so far, by name, counters and gauges.
+    pub(crate) fn metrics(&self) -> Vec<(String, u64)> {
+        let metrics = match self {
+            Self::Native(worker) => &worker.metrics,
+            Self::Wasm(worker) => &worker.metrics,
+        };
+        let all = metrics.snapshot().into_iter();
+        all.map(|metric| (metric.name, metric.value)).collect()
     }
 
     /// Host calls of the last request.
@@ -214,6 +280,9 @@ struct Request<'a> {
     input: &'a Input,
     store: &'a SharedStore,
     refuses: &'a dyn Fn() -> bool,
+    now: Duration,
+    metrics: &'a Metrics,
+    result: Option<Vec<u8>>,
     output: RefCell<Output>,
     response: RefCell<Headers>,
     calls: Cell<Calls>,
@@ -221,29 +290,67 @@ struct Request<'a> {
 }
 
 impl NativeWorker {
-    fn request(&mut self, input: &Input) -> Output {
+    fn begin(&mut self, input: &Input) -> (Output, Open) {
+        self.calls = Calls::default();
+        let mut ticket = None;
+        let output = self.with(input, None, |worker, config, request| {
+            let next = worker.request(config, request);
+            let answered = request.output.borrow().reply.is_some();
+            match next {
+                native::Next::Answered => assert!(answered),
+                native::Next::Continue {
+                    response,
+                    ticket: told,
+                } => {
+                    assert!(!answered);
+                    ticket = told;
+                    // As the context of a request does it.
+                    for edit in &response {
+                        request.edit_response(edit);
+                    }
+                    request.output.borrow_mut().response = text(&request.response.borrow());
+                }
+            }
+        });
+        (output, Open::Native(ticket))
+    }
+
+    fn end(&mut self, ticket: Option<Box<Ticket>>, result: Option<Vec<u8>>) {
+        if let Some(ticket) = ticket {
+            let input = Input::default();
+            self.with(&input, result, |worker, _, request| {
+                worker.done(&ticket, request);
+            });
+        }
+    }
+
+    fn tick(&mut self) {
+        self.calls = Calls::default();
+        self.with(&Input::default(), None, |worker, _, proxy| {
+            worker.tick(proxy);
+        });
+    }
+
+    /// Runs one callback with a proxy for it.
+    fn with(
+        &mut self,
+        input: &Input,
+        result: Option<Vec<u8>>,
+        run: impl FnOnce(&mut native::Worker, &Config, &Request<'_>),
+    ) -> Output {
         let request = Request {
             input,
             store: &self.store,
             refuses: &*self.refuses,
+            now: self.now,
+            metrics: &self.metrics,
+            result,
             output: RefCell::default(),
             response: RefCell::new(upstream(input)),
-            calls: Cell::default(),
+            calls: Cell::new(self.calls),
             log: RefCell::default(),
         };
-        let next = self.worker.request(&self.config, &request);
-        let answered = request.output.borrow().reply.is_some();
-        match next {
-            native::Next::Answered => assert!(answered),
-            native::Next::Continue(edits) => {
-                assert!(!answered);
-                // As the context of a request does it.
-                for edit in &edits {
-                    request.edit_response(edit);
-                }
-                request.output.borrow_mut().response = text(&request.response.borrow());
-            }
-        }
+        run(&mut self.worker, &self.config, &request);
         let output = request.output.into_inner();
         self.calls = request.calls.get();
         self.log.extend(request.log.into_inner());
@@ -286,9 +393,14 @@ impl Proxy for Request<'_> {
         read(self.store.get(key))
     }
 
+    fn result(&self) -> Option<Vec<u8>> {
+        self.count(|calls| calls.property += 1);
+        self.result.clone()
+    }
+
     fn now(&self) -> u64 {
         self.count(|_| ());
-        NOW.as_millis().try_into().unwrap_or(u64::MAX)
+        self.now.as_millis().try_into().unwrap_or(u64::MAX)
     }
 
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
@@ -315,10 +427,25 @@ impl Proxy for Request<'_> {
         }
     }
 
-    fn count_reply(&self, _: u16) {
-        // Two host calls: define, then increment.
+    fn define_metric(&self, kind: MetricType, name: &str) -> Option<u32> {
         self.count(|_| ());
+        let kind = match kind {
+            MetricType::Counter => MetricKind::Counter,
+            MetricType::Gauge => MetricKind::Gauge,
+            MetricType::Histogram => MetricKind::Histogram,
+        };
+        Some(self.metrics.define(kind, name))
+    }
+
+    fn increment_metric(&self, id: u32, by: u64) {
         self.count(|_| ());
+        let by = by.try_into().expect("few");
+        self.metrics.increment(id, by, true).expect("a counter");
+    }
+
+    fn record_metric(&self, id: u32, value: u64) {
+        self.count(|_| ());
+        self.metrics.record(id, value).expect("a gauge");
     }
 
     fn log(&self, _: LogLevel, message: &str) {
@@ -330,7 +457,7 @@ impl Proxy for Request<'_> {
 // === the .wasm ===
 
 impl WasmWorker {
-    fn request(&mut self, input: &Input) -> Output {
+    fn begin(&mut self, input: &Input) -> (Output, Open) {
         let mut properties = match input.refuse_plan {
             true => Properties::new(),
             false => Properties::with_shim(),
@@ -344,7 +471,9 @@ impl WasmWorker {
         }
         self.worker.reset_host_calls();
         let mut output = Output::default();
+        let mut opened = None;
         let done = self.worker.open().and_then(|id| {
+            opened = Some(id);
             self.worker.on_request_headers(id, &mut exchange)?;
             if exchange.local_response.is_none() {
                 exchange.response_status = 200;
@@ -352,21 +481,10 @@ impl WasmWorker {
                 self.worker.on_response_headers(id, &mut exchange)?;
                 output.response = text(&exchange.response_headers);
             }
-            self.worker.on_log(id, &mut exchange)?;
-            self.worker.close(id, &mut exchange)
+            Ok(())
         });
         output.trapped = done.is_err();
-        let calls = self.worker.host_calls();
-        self.calls = Calls {
-            property: calls.get(HostCall::GetProperty),
-            set_property: calls.get(HostCall::SetProperty),
-            header: calls.get(HostCall::GetHeader),
-            shared: calls.get(HostCall::GetSharedData),
-            response: calls.get(HostCall::ReplaceHeader)
-                + calls.get(HostCall::AddHeader)
-                + calls.get(HostCall::RemoveHeader),
-            total: calls.total(),
-        };
+        self.calls = calls(&self.worker);
         output.plan = exchange.properties.get(PLAN_PROPERTY).map(<[u8]>::to_vec);
         output.reply = exchange.local_response.take().map(|response| Reply {
             status: response.status,
@@ -376,6 +494,33 @@ impl WasmWorker {
                 .trim_end_matches('\n')
                 .to_owned(),
         });
-        output
+        let opened = opened.filter(|_| !output.trapped);
+        (output, Open::Wasm(opened, Box::new(exchange)))
+    }
+
+    fn end(&mut self, id: Option<ContextId>, mut exchange: Exchange, result: Option<Vec<u8>>) {
+        let Some(id) = id else {
+            return;
+        };
+        if let Some(result) = result {
+            exchange.properties.set_static(RESULT_PROPERTY, result);
+        }
+        self.worker.on_log(id, &mut exchange).expect("no trap");
+        self.worker.close(id, &mut exchange).expect("no trap");
+        self.calls = calls(&self.worker);
+    }
+}
+
+fn calls(worker: &Worker) -> Calls {
+    let calls = worker.host_calls();
+    Calls {
+        property: calls.get(HostCall::GetProperty),
+        set_property: calls.get(HostCall::SetProperty),
+        header: calls.get(HostCall::GetHeader),
+        shared: calls.get(HostCall::GetSharedData),
+        response: calls.get(HostCall::ReplaceHeader)
+            + calls.get(HostCall::AddHeader)
+            + calls.get(HostCall::RemoveHeader),
+        total: calls.total(),
     }
 }

@@ -93,7 +93,13 @@ impl Subject {
         }
     }
 
+    /// The answer of a worker that has not seen a request.
     pub(crate) fn answer(&self, ask: &Ask, spin: u64) -> Seen {
+        self.answer_with(ask, spin, &mut Scratch::default())
+    }
+
+    /// The answer of a worker.
+    pub(crate) fn answer_with(&self, ask: &Ask, spin: u64, scratch: &mut Scratch) -> Seen {
         let info = RequestInfo {
             tls: ask.tls,
             host: &ask.host,
@@ -106,9 +112,8 @@ impl Subject {
             ingress: ask.ingress,
             listener: ask.listener,
         };
-        let mut scratch = Scratch::default();
         let headers = AskHeaders(ask);
-        match answer(self, 7, entry, &info, &headers, Spin(spin), &mut scratch) {
+        match answer(self, 7, entry, &info, &headers, Spin(spin), scratch) {
             Ok(Answer::Proxy) => {
                 let plan = OwnedPlan::decode(&scratch.plan).expect("a plan");
                 Seen::Proxy(Box::new(plan), scratch.response.clone())

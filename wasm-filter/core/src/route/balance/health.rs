@@ -55,6 +55,8 @@ struct Ejection {
     endpoint: u64,
     since: u64,
     until: u64,
+    /// A mark of [`Ejected::fit`].
+    there: bool,
 }
 
 // === impl Record ===
@@ -129,6 +131,7 @@ impl Ejected {
             endpoint,
             since: now,
             until: now.saturating_add(time),
+            there: false,
         };
         self.0.insert(at, ejection);
         true
@@ -140,16 +143,39 @@ impl Ejected {
         if self.0.is_empty() {
             return;
         }
-        let mut there = Vec::new();
         let mut count = 0;
         for endpoint in endpoints {
             count += 1;
-            there.extend(self.find(endpoint).ok().and_then(|at| self.0.get(at)));
+            if let Ok(at) = self.find(endpoint)
+                && let Some(ejection) = self.0.get_mut(at)
+            {
+                ejection.there = true;
+            }
         }
-        there.sort_unstable_by_key(|e: &Ejection| (core::cmp::Reverse(e.until), e.endpoint));
-        there.truncate(ceiling(count));
-        there.sort_unstable_by_key(|e| e.endpoint);
-        self.0 = there;
+        // Clears the mark too.
+        self.0.retain_mut(|e| core::mem::take(&mut e.there));
+        let excess = self.0.len().saturating_sub(ceiling(count));
+        if excess == 0 {
+            return;
+        }
+        // The least time up to which `excess` of them or more end, by halves: a sort would be 4 KB of
+        // the module. Of those that end at that very time as many stay as may.
+        let ended = |by: u64| self.0.iter().filter(|e| e.until <= by).count();
+        let (mut low, mut high) = (0, u64::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if ended(middle) < excess {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let mut stay = ended(low) - excess;
+        self.0.retain(|e| {
+            let last = e.until == low && stay > 0;
+            stay -= usize::from(last);
+            e.until > low || last
+        });
     }
 
     fn find(&self, endpoint: u64) -> Result<usize, usize> {
@@ -242,6 +268,13 @@ mod tests {
         assert_eq!(left, [1, 2]);
         ejected.fit(2..3);
         assert_eq!(ejected.len(), 0);
+        // Of some that end at one time as many stay as may.
+        for n in 0..5 {
+            assert!(ejected.eject(n, 0, 100 + n / 4, 10));
+        }
+        ejected.fit(0..7);
+        assert_eq!(ejected.len(), 3);
+        assert!(ejected.contains(4));
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub(super) fn key<'p, H: Headers>(
         (Algorithm::RoundRobin, _) => return Ok(Key::None),
         (Algorithm::LeastConnections | Algorithm::Latency, _) => return Ok(Key::Load),
         (Algorithm::StickySessions, InputEntry::Cookie(name, path)) => {
-            let id = inputs.cookie(name, read_token);
+            let mut id = None;
+            inputs.cookie(name, &mut |value| id = read_token(value));
             return Ok(Key::Endpoint(id, name, path));
         }
         (Algorithm::ConsistentHashing | Algorithm::StickySessions, _) => {}
@@ -71,29 +72,49 @@ impl<H: Headers> Inputs<'_, H> {
     /// The hash of a value; `None` if the request has no such value, or an empty one.
     fn hash(&self, input: &InputEntry<'_>) -> Result<Option<u64>, Unreadable> {
         let hash = |value: &[u8]| (!value.is_empty()).then(|| hash::key(value));
+        let mut found = None;
         Ok(match input {
             // Only Kong knows who the consumer is.
             InputEntry::None | InputEntry::Consumer => None,
             InputEntry::Ip => hash(self.source),
             InputEntry::Path => hash(self.request.path),
-            InputEntry::Header(name) => self.headers.first(name, |value| hash(value?)),
-            InputEntry::Cookie(name, _) => self.cookie(name, hash),
+            InputEntry::Header(name) => {
+                self.header(name, &mut |value| found = hash(value));
+                found
+            }
+            InputEntry::Cookie(name, _) => {
+                self.cookie(name, &mut |value| found = hash(value));
+                found
+            }
             InputEntry::Query(name) => query::first(self.request.query, name.as_bytes())
                 .and_then(|raw| hash(&query::decode(raw))),
             InputEntry::Capture(group) => self.found.group(group)?.and_then(|text| hash(text)),
         })
     }
 
-    /// Reads the first cookie of this name (RFC 6265 4.2.1), if there is one.
-    fn cookie<T>(&self, name: &str, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        self.headers.first("cookie", |header| {
-            let mut cookies = header?.split(|b| *b == b';');
+    /// Shows the first cookie of this name (RFC 6265 4.2.1), if there is one.
+    fn cookie(&self, name: &str, show: &mut dyn FnMut(&[u8])) {
+        self.header("cookie", &mut |header| {
+            let mut cookies = header.split(|b| *b == b';');
             let value = cookies.find_map(|cookie| {
                 let cookie = cookie.trim_ascii();
                 cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-            })?;
-            read(value)
-        })
+            });
+            if let Some(value) = value {
+                show(value);
+            }
+        });
+    }
+
+    /// Shows a header, if there is one. One copy of it for all that is looked for: asking a header is a
+    /// good part of this module's code.
+    #[inline(never)]
+    fn header(&self, name: &str, show: &mut dyn FnMut(&[u8])) {
+        self.headers.first(name, |value| {
+            if let Some(value) = value {
+                show(value);
+            }
+        });
     }
 }
 

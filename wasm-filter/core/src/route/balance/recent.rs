@@ -29,7 +29,7 @@ struct Entry<T> {
 
 // === impl Recent ===
 
-impl<T> Recent<T> {
+impl<T: Default> Recent<T> {
     /// Holds at most `max` entries, a power of two.
     pub(super) const fn new(max: usize) -> Self {
         Self {
@@ -40,6 +40,7 @@ impl<T> Recent<T> {
     }
 
     /// The entry of an id, if it is there.
+    #[inline(never)]
     pub(super) fn get(&mut self, id: u64, second: u32) -> Option<&mut T> {
         let at = self.find(id)?;
         let entry = self.slots.get_mut(at)?.as_mut()?;
@@ -48,19 +49,15 @@ impl<T> Recent<T> {
     }
 
     /// The entry of an id, made if it is not there. (`None` does not happen: there is a slot.)
-    pub(super) fn get_or(
-        &mut self,
-        id: u64,
-        second: u32,
-        make: impl FnOnce() -> T,
-    ) -> Option<&mut T> {
+    #[inline(never)]
+    pub(super) fn get_or_default(&mut self, id: u64, second: u32) -> Option<&mut T> {
         let at = match self.find(id) {
             Some(at) => at,
-            None => {
-                let used = second;
-                let value = make();
-                self.insert(Entry { id, used, value })
-            }
+            None => self.insert(Entry {
+                id,
+                used: second,
+                value: T::default(),
+            }),
         };
         let entry = self.slots.get_mut(at)?.as_mut()?;
         entry.used = second;
@@ -155,7 +152,7 @@ mod tests {
     fn entries_are_found_again_after_growth_and_removed() {
         let mut map = Recent::new(4096);
         for n in 0..1_000 {
-            *map.get_or(id(n), 1, || 0).unwrap() = n;
+            *map.get_or_default(id(n), 1).unwrap() = n;
         }
         let found = (0..1_000).filter(|n| map.get(id(*n), 1).is_some_and(|found| found == n));
         // A full window loses one while there is room to grow: hardly ever.
@@ -168,9 +165,9 @@ mod tests {
     #[test]
     fn its_size_is_bounded_and_what_is_used_stays() {
         let mut map = Recent::new(256);
-        map.get_or(id(1), 0, || 1);
+        *map.get_or_default(id(1), 0).unwrap() = 1;
         for n in 2..100_000 {
-            map.get_or(id(n), n as u32, || n);
+            *map.get_or_default(id(n), n as u32).unwrap() = n;
             assert_eq!(map.get(id(1), n as u32).copied(), Some(1), "{n}");
         }
         assert!(map.values_mut().count() <= 256);
@@ -180,7 +177,8 @@ mod tests {
     fn what_is_idle_is_forgotten() {
         let mut map = Recent::new(4096);
         for n in 0..2_000 {
-            map.get_or(id(n), if n % 2 == 0 { 0 } else { 600 }, || n);
+            let used = if n % 2 == 0 { 0 } else { 600 };
+            *map.get_or_default(id(n), used).unwrap() = n;
         }
         for _ in 0..4 {
             map.sweep(IDLE + 1);

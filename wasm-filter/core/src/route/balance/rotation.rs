@@ -3,9 +3,12 @@
 //! Every weight is an interval of `[0, total)`. A rotation visits the places of `[0, total)` by steps
 //! that have no divisor in common with `total`, so that any `total` successive requests visit every
 //! place once: **the shares are exact over every cycle**, wherever it begins. Steps of about the golden
-//! section spread the visits of each interval evenly in between, as nginx's smooth weighted
-//! round-robin does, which needs a number for each backend and begins every cycle with the heaviest:
-//! a canary would get nothing from workers that see few requests. A rotation can begin anywhere.
+//! section spread the visits of each interval evenly in between.
+//!
+//! nginx's smooth weighted round-robin does the same a little smoother (in 1,500 random sets of up to 16
+//! weights a count was never more than 1.1 off its share, here 3.1), but it needs a number for each
+//! backend and begins every cycle with the heaviest: a canary would get nothing from workers that see
+//! few requests, nor while a rollout changes the weights. A rotation can begin anywhere.
 
 /// A place in a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +19,8 @@ pub(super) struct Rotation {
     step: u32,
 }
 
+/// How far from the golden section steps are looked for.
+const NEAR: u32 = 24;
 /// 2^32 times the golden section.
 const GOLDEN: u64 = 0x9e37_79b9;
 
@@ -42,15 +47,29 @@ impl Rotation {
     }
 }
 
-/// The number next to the golden section of `total` that has no divisor in common with it.
+/// A number near the golden section of `total` without a common divisor, whose multiples are spread
+/// well: how well the quotients of Euclid's algorithm say. Those of the golden section are all 1; a
+/// large one is a number of steps that nearly lead back (of 343 places 13 steps of 211 do, and some
+/// places wait for 70 requests; 212 is as good as it gets).
 fn step(total: u32) -> u32 {
-    let golden = ((u64::from(total) * GOLDEN) >> 32) as u32;
-    // There is one: 1, or for 0 and 1 none is needed.
-    (0..total)
-        .flat_map(|off| [golden.checked_add(off), golden.checked_sub(off)])
-        .flatten()
-        .find(|step| gcd(*step, total) == 1)
-        .unwrap_or(1)
+    let golden = ((u64::from(total) * GOLDEN + (1 << 31)) >> 32) as u32;
+    let near = (0..NEAR).flat_map(|off| [golden.checked_add(off), golden.checked_sub(off)]);
+    let near = near.flatten().filter(|step| *step < total.max(2));
+    // 1 has no common divisor with anything; it is there for cycles of few places.
+    let best = near
+        .chain([1])
+        .min_by_key(|step| largest_quotient(total, *step));
+    best.unwrap_or(1)
+}
+
+/// The largest quotient of Euclid's algorithm; a common divisor is the worst of all.
+fn largest_quotient(mut a: u32, mut b: u32) -> u32 {
+    let mut largest = 0;
+    while b > 1 {
+        largest = largest.max(a / b);
+        (a, b) = (b, a % b);
+    }
+    if b == 1 { largest.max(a) } else { u32::MAX }
 }
 
 /// Greatest common divisor; of 0 and a number the number.
@@ -93,6 +112,14 @@ mod tests {
         // 6 or 7 of 10.
         let at = rotation.next(100, |_| 0);
         assert!((60..80).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn steps_are_spread_well() {
+        for total in (7..=2_000).chain([10_007, 65_536, 99_999, 1_000_000, 16_000_000]) {
+            let largest = largest_quotient(total, step(total));
+            assert!(largest <= 6, "{total}: {} {largest}", step(total));
+        }
     }
 
     #[test]

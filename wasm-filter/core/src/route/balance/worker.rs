@@ -50,8 +50,8 @@ pub struct Balancer {
 /// A Service whose endpoints are chosen.
 #[derive(Debug, Default)]
 struct Service {
-    /// The endpoint whose turn it is.
-    next: u32,
+    /// The endpoint whose turn it is, after the first.
+    next: Option<u32>,
     /// Only Services with a policy have one.
     policy: Option<Box<Policy>>,
 }
@@ -158,7 +158,7 @@ impl Balancer {
     /// The next place of a rule's cycle of `total` places.
     pub(super) fn turn(&mut self, rule: u64, total: u32, start: impl FnOnce(u32) -> u32) -> u32 {
         let second = self.second();
-        match self.rules.get_or(rule, second, Rotation::default) {
+        match self.rules.get_or_default(rule, second) {
             Some(rotation) => rotation.next(total, start),
             None => 0,
         }
@@ -178,23 +178,21 @@ impl Balancer {
             return Ok(Chosen::default());
         }
         let (second, spin) = (self.second(), wanted.spin);
-        let start = || Service {
-            next: spin.below(ENDPOINT_STEP, len as u64) as u32,
-            policy: None,
-        };
-        let Some(service) = self.services.get_or(wanted.service, second, start) else {
+        let Some(service) = self.services.get_or_default(wanted.service, second) else {
             return Ok(Chosen::default());
         };
+        let start = || spin.below(ENDPOINT_STEP, len as u64) as u32;
+        let before = service.points();
+        let next = service.next.get_or_insert_with(start);
         let count = len.min(usize::from(wanted.tries)).min(MAX_ENDPOINTS);
         let Some(policy) = &wanted.policy else {
             // What a policy knew is of no use any more.
             service.policy = None;
-            let first = turn(&mut service.next, len, |_| true);
+            let first = turn(next, len, |_| true);
             (0..count).for_each(|step| list.extend(endpoints.get((first + step) % len)));
             return Ok(Chosen::default());
         };
         let key = inputs::key(policy, inputs)?;
-        let before = service.points();
         let kept = service.policy.get_or_insert_default();
         kept.update(wanted, policy, endpoints);
         kept.ejected.settle(self.now);
@@ -207,7 +205,7 @@ impl Balancer {
             list,
             states: &mut self.endpoints,
         };
-        let cookie = choice.fill(&mut service.next, kept, key);
+        let cookie = choice.fill(next, kept, key);
         let ticket = choice.ticket(policy, key);
         let after = service.points();
         self.points = self.points.saturating_sub(before).saturating_add(after);
@@ -258,7 +256,7 @@ impl Balancer {
         let known = match verdict {
             // Nothing is remembered of endpoints that do well.
             Verdict::Success => self.endpoints.get(endpoint, second),
-            Verdict::Failure(_) => self.endpoints.get_or(endpoint, second, Endpoint::default),
+            Verdict::Failure(_) => self.endpoints.get_or_default(endpoint, second),
         };
         let Some(known) = known else {
             return;
@@ -495,7 +493,7 @@ impl Choice<'_> {
         let endpoints: Box<[u64]> = ids.collect();
         let mut counted = None;
         if let Some(first) = endpoints.first().filter(|_| counts) {
-            let state = self.states.get_or(*first, self.second, Endpoint::default);
+            let state = self.states.get_or_default(*first, self.second);
             counted = state.map(|state| state.in_flight.begin(self.now));
         }
         Some(Box::new(Ticket {
