@@ -141,14 +141,15 @@ impl Config {
         if config.ports.len() > MAX_PORTS {
             return Err(ConfigError::TooManyPorts(config.ports.len()));
         }
-        config.ports.sort_unstable_by_key(|port| port.port);
-        for pair in config.ports.windows(2) {
-            if let [a, b] = pair
-                && a.port == b.port
-            {
-                return Err(ConfigError::DuplicatePort(a.port.get()));
+        // One by one: a sort would be 6 KB of the module.
+        let mut ports: Vec<Port> = Vec::with_capacity(config.ports.len());
+        for port in config.ports {
+            match ports.binary_search_by_key(&port.port, |listed| listed.port) {
+                Ok(_) => return Err(ConfigError::DuplicatePort(port.port.get())),
+                Err(at) => ports.insert(at, port),
             }
         }
+        config.ports = ports;
         Ok(config)
     }
 

@@ -5,6 +5,7 @@ mod support;
 #[path = "../../core/tests/support/mod.rs"]
 mod tables;
 
+mod balance;
 mod config;
 mod degraded;
 mod harness;

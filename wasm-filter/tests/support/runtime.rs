@@ -432,7 +432,7 @@ impl Proxy for Request<'_> {
         let kind = match kind {
             MetricType::Counter => MetricKind::Counter,
             MetricType::Gauge => MetricKind::Gauge,
-            MetricType::Histogram => MetricKind::Histogram,
+            _ => MetricKind::Histogram,
         };
         Some(self.metrics.define(kind, name))
     }
