@@ -54,6 +54,7 @@ status-page:
 # All benchmarks (docs/performance.md)
 bench:
     cargo bench -p silverback-core --bench lookup
+    cargo bench -p silverback-core --bench balance
     cargo bench -p silverback-filter --bench guest
     cargo bench -p silverback-filter --bench request
     cargo bench -p silverback --bench translator

@@ -72,6 +72,11 @@ fn read_algorithm(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Algorithm> {
         return Ok(Algorithm::RoundRobin);
     };
     let found = all.into_iter().find(|algorithm| algorithm.as_str() == text);
+    if found == Some(Algorithm::Latency) {
+        let message = "is not measured; as with least-connections the less loaded of two endpoints \
+                       gets a request";
+        sink.push(field.warning(Code::UnsupportedField, message));
+    }
     found.ok_or_else(|| {
         let message = format!(
             "{} is no algorithm; requests are spread evenly",
@@ -90,7 +95,11 @@ fn read_input(field: &Field<'_, '_>, sink: &mut Sink) -> Read<HashInput> {
         None | Some("" | "none") => {}
         Some("ip") => found.push(HashInput::Ip),
         Some("path") => found.push(HashInput::Path),
-        Some("consumer") => found.push(HashInput::Consumer),
+        Some("consumer") => {
+            let message = "is not known when an endpoint is chosen; `hashOnFallback` decides";
+            sink.push(input.warning(Code::UnsupportedField, message));
+            found.push(HashInput::Consumer);
+        }
         Some(other) => {
             let message = format!("{} is nothing that can be hashed", quote(other));
             sink.push(input.warning(Code::InvalidValue, message));
@@ -194,13 +203,38 @@ fn read_passive(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<PassiveCh
     }
     statuses.sort_unstable();
     statuses.dedup();
-    Ok(Some(PassiveChecks {
+    for field in [
+        healthy.key("httpStatuses"),
+        healthy.key("interval"),
+        unhealthy.key("interval"),
+    ] {
+        if !field.is_empty() {
+            unsupported(&field, sink);
+        }
+    }
+    let mut checks = PassiveChecks {
         tcp_failures: read_count(&unhealthy.key("tcpFailures"), sink)?,
         timeouts: read_count(&unhealthy.key("timeouts"), sink)?,
         http_failures: read_count(&unhealthy.key("httpFailures"), sink)?,
         codes: statuses,
         successes: read_count(&healthy.key("successes"), sink)?,
-    }))
+    };
+    let kind = field.key("type");
+    match kind.text(sink)? {
+        None | Some("" | "http" | "https" | "grpc" | "grpcs") => {}
+        // As in Kong: only connections count.
+        Some("tcp") => checks.http_failures = 0,
+        Some(other) => {
+            let message = format!("{} is no type of check; it counts as http", quote(other));
+            sink.push(kind.warning(Code::InvalidValue, message));
+        }
+    }
+    if checks.tcp_failures | checks.timeouts | checks.http_failures != 0 {
+        let message = "in Kong an endpoint that is taken out stays out; here it is back after 10 seconds, \
+                       each time twice as long up to 5 minutes, and at most half of them are out";
+        sink.push(field.info(Code::KicDiffers, message));
+    }
+    Ok(Some(checks))
 }
 
 /// A threshold; 0 = never.

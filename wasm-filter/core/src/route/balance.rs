@@ -28,9 +28,9 @@ use crate::table::layout::endpoint_segment;
 use crate::table::routes::{BackendEntry, MirrorEntry, RuleEntry};
 use crate::table::store::view::{Segments, Unreadable};
 
-pub use self::inputs::Inputs;
-pub(crate) use self::worker::Chosen;
-pub use self::worker::{Balancer, Ticket, Wanted};
+pub(crate) use self::inputs::Inputs;
+pub use self::worker::{Balancer, Ticket};
+pub(crate) use self::worker::{Chosen, Wanted};
 
 /// The number of a request, which the caller counts: where the sequences of a worker begin that have no
 /// place yet, and what is drawn. The multiples of an irrational number fill the unit interval evenly, so
@@ -86,7 +86,7 @@ pub fn backend<'t>(
         return Ok(None);
     };
     let start = |total| spin.below(BACKEND_STEP, u64::from(total)) as u32;
-    let mut at = balancer.turn(rule.id(), total, start);
+    let mut at = balancer.turn(rule.id()?, total, start);
     for backend in rule.backends() {
         let backend = backend?;
         let weight = backend.weight.checked_div(unit).unwrap_or_default();

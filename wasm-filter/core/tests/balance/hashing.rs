@@ -103,9 +103,11 @@ fn without_a_value_the_fallback_counts_and_without_that_endpoints_take_turns() {
         let ask = Ask::get("/web").from(&format!("10.1.1.{n}"));
         let expected = Worker::new(0).first(&by_ip, &ask);
         assert_eq!(Worker::new(n).first(&world, &ask), expected);
+        // A value there is counts alone.
         let named = ask.header("x-user", "u");
-        let expected = Worker::new(0).first(&world, &user(0).header("x-user", "u"));
-        let _ = (named, expected);
+        let by_user = World::web(20, by_header());
+        let expected = Worker::new(0).first(&by_user, &named);
+        assert_eq!(Worker::new(n).first(&world, &named), expected);
     }
     // Who the consumer is the filter does not know.
     policy.hash_on = HashInput::Consumer;
@@ -154,9 +156,6 @@ fn a_client_without_the_cookie_is_given_one_that_leads_back() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The circle with a binary search and no shortcuts: the least distance of 21 probes, by brute
-    /// force over what `Ring` is not asked for, its consequences: who is first without an endpoint is
-    /// who was first among those that are left.
     #[test]
     fn an_endpoint_that_goes_takes_only_its_own_requests_with_it(
         count in 2usize..80,

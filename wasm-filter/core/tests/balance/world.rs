@@ -244,8 +244,8 @@ impl Worker {
         self.scratch.balancer.set_time(now);
     }
 
-    /// The plan of a request, or the status of the answer.
-    pub(crate) fn send(&mut self, world: &World, ask: &Ask) -> Result<Sent, u16> {
+    /// What is answered to a request; a plan is in `scratch`.
+    pub(crate) fn answer(&mut self, world: &World, ask: &Ask) -> Answer {
         let info = RequestInfo {
             path: ask.target.as_bytes(),
             host: b"a.test",
@@ -259,8 +259,14 @@ impl Worker {
         };
         let (spin, scratch) = (Spin(self.spin), &mut self.scratch);
         self.spin += 1;
-        let answered = answer(world, world.epoch, entry, &info, ask, spin, scratch);
-        match answered.expect("readable") {
+        answer(world, world.epoch, entry, &info, ask, spin, scratch).expect("readable")
+    }
+
+    /// The plan of a request, or the status of the answer.
+    pub(crate) fn send(&mut self, world: &World, ask: &Ask) -> Result<Sent, u16> {
+        let answered = self.answer(world, ask);
+        let scratch = &mut self.scratch;
+        match answered {
             Answer::Reply(reply) => Err(reply.status()),
             Answer::Proxy => {
                 let plan = OwnedPlan::decode(&scratch.plan).expect("a plan");

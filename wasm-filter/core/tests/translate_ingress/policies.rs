@@ -1,5 +1,6 @@
 //! KongUpstreamPolicy (kic-map 1.4): into the table, its problems, its status.
 
+use silverback_core::problem::Code;
 use silverback_core::table::model::{Algorithm, HashInput, PassiveChecks, UpstreamPolicy};
 
 use crate::world::{World, ingress, path, service};
@@ -94,6 +95,27 @@ fn what_a_policy_says() {
             },
         ),
         (
+            "{healthchecks: {passive: {type: tcp, unhealthy: {tcpFailures: 1, httpFailures: 3}}}}",
+            UpstreamPolicy {
+                passive: Some(PassiveChecks {
+                    tcp_failures: 1,
+                    codes: vec![429, 500, 503],
+                    ..PassiveChecks::default()
+                }),
+                ..default()
+            },
+        ),
+        (
+            "{healthchecks: {passive: {type: http, unhealthy: {}, healthy: {}}}}",
+            UpstreamPolicy {
+                passive: Some(PassiveChecks {
+                    codes: vec![429, 500, 503],
+                    ..PassiveChecks::default()
+                }),
+                ..default()
+            },
+        ),
+        (
             "{healthchecks: {passive: {unhealthy: {tcpFailures: 1, timeouts: 2, httpFailures: 3}, healthy: {successes: 4}}}}",
             UpstreamPolicy {
                 passive: Some(PassiveChecks {
@@ -109,7 +131,16 @@ fn what_a_policy_says() {
     ] {
         let world = world(spec);
         assert_eq!(policy(&world), expected, "{spec}");
-        assert!(world.codes().is_empty(), "{spec} {:?}", world.codes());
+        let problems = world.problems();
+        let told: Vec<_> = problems.iter().map(|p| (p.code, &*p.field)).collect();
+        let expected = match () {
+            () if spec.contains("latency") => vec![(Code::UnsupportedField, "spec.algorithm")],
+            () if spec.contains("Failures") => {
+                vec![(Code::KicDiffers, "spec.healthchecks.passive")]
+            }
+            () => Vec::new(),
+        };
+        assert_eq!(told, expected, "{spec}");
     }
 }
 
@@ -127,6 +158,30 @@ fn what_cannot_be_read_is_told_and_left_at_its_default() {
         (
             "{healthchecks: {active: {type: http}}}",
             "spec.healthchecks.active",
+        ),
+        (
+            "{healthchecks: {threshold: 50}}",
+            "spec.healthchecks.threshold",
+        ),
+        (
+            "{healthchecks: {passive: {type: moon}}}",
+            "spec.healthchecks.passive.type",
+        ),
+        (
+            "{healthchecks: {passive: {healthy: {httpStatuses: [200]}}}}",
+            "spec.healthchecks.passive.healthy.httpStatuses",
+        ),
+        (
+            "{healthchecks: {passive: {unhealthy: {interval: 5}}}}",
+            "spec.healthchecks.passive.unhealthy.interval",
+        ),
+        (
+            "{healthchecks: {passive: {unhealthy: {httpStatuses: [42]}}}}",
+            "spec.healthchecks.passive.unhealthy.httpStatuses[0]",
+        ),
+        (
+            "{algorithm: consistent-hashing, hashOn: {input: consumer}}",
+            "spec.hashOn.input",
         ),
         (
             "{healthchecks: {passive: {unhealthy: {timeouts: 256}}}}",

@@ -11,15 +11,15 @@ use super::hash;
 
 /// Where the values come from.
 #[derive(Debug)]
-pub struct Inputs<'a, H> {
+pub(crate) struct Inputs<'a, H> {
     /// The request's headers.
-    pub headers: &'a H,
+    pub(crate) headers: &'a H,
     /// The request.
-    pub request: &'a Request<'a>,
+    pub(crate) request: &'a Request<'a>,
     /// The client's address as text; empty if unknown.
-    pub source: &'a [u8],
+    pub(crate) source: &'a [u8],
     /// The path of its rule.
-    pub found: &'a Found<'a>,
+    pub(crate) found: &'a Found<'a>,
 }
 
 /// What the endpoint is chosen by.

@@ -163,3 +163,78 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::endpoints::encode;
+    use crate::table::model::ServiceEndpoints;
+
+    /// What the rule says, by looking at every endpoint for every probe.
+    fn oracle(service: u64, endpoints: &Endpoints<'_>, key: u64) -> Vec<u32> {
+        let mut order = Vec::new();
+        let all: Vec<(u32, u32)> = (0..)
+            .zip(endpoints.iter())
+            .map(|(number, e)| ((endpoint_id(service, e) >> 32) as u32, number))
+            .collect();
+        while order.len() < all.len() {
+            let left = || all.iter().filter(|(_, number)| !order.contains(number));
+            let nearest = (0..PROBES as u64).filter_map(|n| {
+                let place = probe(key, n);
+                let distance = |point: u32| point.wrapping_sub(place);
+                let next = left().min_by_key(|(point, number)| (distance(*point), *number));
+                next.map(|(point, number)| (distance(*point), *number))
+            });
+            let (_, number) = nearest.min().expect("some are left");
+            order.push(number);
+        }
+        order
+    }
+
+    #[test]
+    fn a_walk_is_what_looking_at_everything_gives() {
+        for count in [0u32, 1, 2, 3, 7, 8, 9, 100, 257] {
+            let addresses = (0..count).map(|n| match n % 3 {
+                0 => ([10, 0, (n >> 8) as u8, n as u8], 80 + n as u16).into(),
+                1 => ([0xfd00, 0, 0, 0, 0, 0, 0, n as u16], 80).into(),
+                _ => ([10, 0, 0, 7], n as u16 + 1).into(),
+            });
+            let bytes = encode(&ServiceEndpoints {
+                endpoints: addresses.collect(),
+                ..ServiceEndpoints::default()
+            });
+            let endpoints = Endpoints::new(&bytes).unwrap();
+            let ring = Ring::new(7, &endpoints);
+            assert_eq!(ring.len(), count as usize);
+            for key in (0..20).map(|n| super::super::hash::mix(n)) {
+                let (mut walk, mut order) = (ring.walk(key), Vec::new());
+                while let Some(number) = walk.next(|number| !order.contains(&number)) {
+                    order.push(number);
+                }
+                assert_eq!(order, oracle(7, &endpoints, key), "{count}");
+            }
+            for (number, endpoint) in (0..).zip(endpoints.iter()) {
+                let id = endpoint_id(7, endpoint);
+                assert_eq!(ring.find(id, |n| n == number), Some(number));
+                assert_eq!(ring.find(id ^ (1 << 40), |_| true), None);
+            }
+        }
+    }
+
+    #[test]
+    fn points_are_sorted_whatever_their_number() {
+        for count in [1usize, 5, 1_000, 10_000] {
+            let addresses = (0..count).map(|n| ([10, 1, (n >> 8) as u8, n as u8], 80).into());
+            let bytes = encode(&ServiceEndpoints {
+                endpoints: addresses.collect(),
+                ..ServiceEndpoints::default()
+            });
+            let ring = Ring::new(1, &Endpoints::new(&bytes).unwrap());
+            assert!(ring.points.is_sorted());
+            for place in [0, 1, u32::MAX, 1 << 31, ring.points[count / 2].0] {
+                let expected = ring.points.partition_point(|(point, _)| *point < place);
+                assert_eq!(ring.after(place) as usize, expected % count);
+            }
+        }
+    }
+}

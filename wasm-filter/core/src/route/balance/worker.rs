@@ -77,17 +77,17 @@ struct Endpoint {
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'p> {
+pub(crate) struct Wanted<'p> {
     /// Id of the Service port.
-    pub service: u64,
+    pub(crate) service: u64,
     /// The table's.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// The policy; `None`: in turn.
-    pub policy: Option<PolicyEntry<'p>>,
+    pub(crate) policy: Option<PolicyEntry<'p>>,
     /// Tries in all.
-    pub tries: u8,
+    pub(crate) tries: u8,
     /// Where sequences begin, and what is drawn.
-    pub spin: Spin,
+    pub(crate) spin: Spin,
 }
 
 /// What must be told when the request is over ([`Balancer::done`]).

@@ -207,6 +207,14 @@ impl<'a> RuleEntry<'a> {
         ObjectEntry::at(self.bytes, self.object).ok_or(Broken)
     }
 
+    /// Its stable id: see [`RouteKind::rule_id`].
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn id(&self) -> Result<u64, Broken> {
+        Ok(self.object()?.rule_id(self.index))
+    }
+
     /// The weighted backends.
     pub fn backends(&self) -> impl Iterator<Item = Result<BackendEntry<'a>, Broken>> + use<'a> {
         let mut cursor = self.backends;
