@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_walk_is_what_looking_at_everything_gives() {
-        for count in [0u32, 1, 2, 3, 7, 8, 9, 100, 257] {
+        for count in [0u32, 1, 2, 3, 7, 8, 9, 33] {
             let addresses = (0..count).map(|n| match n % 3 {
                 0 => ([10, 0, (n >> 8) as u8, n as u8], 80 + n as u16).into(),
                 1 => ([0xfd00, 0, 0, 0, 0, 0, 0, n as u16], 80).into(),
