@@ -34,18 +34,20 @@ fn run(bencher: Bencher<'_, '_>, world: &World) {
     });
 }
 
-/// The same, and the end of each request with its result.
-fn run_with_end(bencher: Bencher<'_, '_>, world: &World, told: &PlanResult) {
+/// The same, and the end of each request with its result, after so many others.
+fn run_with_end(bencher: Bencher<'_, '_>, world: &World, told: &PlanResult, before: usize) {
     let asks = users();
     let mut worker = Worker::new(1);
     let mut n = 0;
-    bencher.bench_local(|| {
+    let mut one = || {
         n = (n + 1) % asks.len();
         worker.answer(black_box(world), &asks[n]);
         if let Some(ticket) = worker.scratch.ticket.take() {
             worker.scratch.balancer.done(&ticket, Some(told));
         }
-    });
+    };
+    (0..before).for_each(|_| one());
+    bencher.bench_local(one);
 }
 
 fn only(algorithm: Algorithm, hash_on: HashInput) -> Option<UpstreamPolicy> {
@@ -60,13 +62,13 @@ fn by_user() -> HashInput {
     HashInput::Header("x-user".into())
 }
 
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn a_no_policy(bencher: Bencher<'_, '_>, count: usize) {
     run(bencher, &World::web(count, None));
 }
 
 /// Several backends by weight.
-#[divan::bench(args = [2, 16])]
+#[divan::bench(args = [2, 16], sample_size = 1_000)]
 fn b_weighted_backends(bencher: Bencher<'_, '_>, backends: u32) {
     let names: Vec<String> = (0..backends).map(|n| format!("s{n}")).collect();
     let mut world = World::default();
@@ -79,26 +81,31 @@ fn b_weighted_backends(bencher: Bencher<'_, '_>, backends: u32) {
     run(bencher, &world);
 }
 
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn c_round_robin_with_passive_checks(bencher: Bencher<'_, '_>, count: usize) {
     let world = World::web(count, Some(passive(Algorithm::RoundRobin)));
-    run_with_end(bencher, &world, &result(200, &[Outcome::Answered]));
+    run_with_end(bencher, &world, &result(200, &[Outcome::Answered]), 0);
 }
 
 /// Half of the endpoints are ejected.
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn d_round_robin_half_ejected(bencher: Bencher<'_, '_>, count: usize) {
     let world = World::web(count, Some(passive(Algorithm::RoundRobin)));
-    run_with_end(bencher, &world, &result(503, &[Outcome::Answered]));
+    run_with_end(
+        bencher,
+        &world,
+        &result(503, &[Outcome::Answered]),
+        count * 8,
+    );
 }
 
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn e_least_connections(bencher: Bencher<'_, '_>, count: usize) {
     let world = World::web(count, only(Algorithm::LeastConnections, HashInput::None));
-    run_with_end(bencher, &world, &result(200, &[Outcome::Answered]));
+    run_with_end(bencher, &world, &result(200, &[Outcome::Answered]), 0);
 }
 
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn f_consistent_hashing(bencher: Bencher<'_, '_>, count: usize) {
     run(
         bencher,
@@ -107,7 +114,7 @@ fn f_consistent_hashing(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// Every request is of a new client, which gets a cookie.
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn g_sticky_new_client(bencher: Bencher<'_, '_>, count: usize) {
     let cookie = HashInput::Cookie("c".into(), "/".into());
     run(
@@ -116,7 +123,7 @@ fn g_sticky_new_client(bencher: Bencher<'_, '_>, count: usize) {
     );
 }
 
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 1_000)]
 fn h_sticky_known_client(bencher: Bencher<'_, '_>, count: usize) {
     let cookie = HashInput::Cookie("c".into(), "/".into());
     let world = World::web(count, only(Algorithm::StickySessions, cookie));
@@ -136,7 +143,7 @@ fn h_sticky_known_client(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// The first request after an endpoint has come or gone: the ring is made anew.
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 20)]
 fn i_consistent_hashing_after_a_change(bencher: Bencher<'_, '_>, count: usize) {
     let policy = Some(hashing(by_user()));
     let before = World::web(count, policy.clone());
@@ -154,7 +161,7 @@ fn i_consistent_hashing_after_a_change(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// The same without a ring.
-#[divan::bench(args = COUNTS)]
+#[divan::bench(args = COUNTS, sample_size = 20)]
 fn j_passive_checks_after_a_change(bencher: Bencher<'_, '_>, count: usize) {
     let policy = Some(passive(Algorithm::RoundRobin));
     let before = World::web(count, policy.clone());

@@ -6,6 +6,8 @@
 //! `healthy.successes` successes end the probation. **At most half of a Service's endpoints are
 //! ejected**, of one none: what fails everywhere is not the endpoints' fault.
 
+use core::ops::Range;
+
 /// How long the first ejection is, milliseconds.
 pub(super) const FIRST: u64 = 10_000;
 /// How long an ejection is at most, milliseconds.
@@ -47,8 +49,14 @@ pub(super) struct Record {
 }
 
 /// The ejected endpoints of a Service.
-#[derive(Debug, Default)]
-pub(super) struct Ejected(Vec<Ejection>);
+#[derive(Debug)]
+pub(super) struct Ejected {
+    /// Sorted by endpoint.
+    list: Vec<Ejection>,
+    /// The times at which nobody returns: from the last ejection to the first end of one. Half of 10,000
+    /// endpoints are not gone through for each request.
+    quiet: Range<u64>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Ejection {
@@ -103,19 +111,38 @@ impl Record {
 
 // === impl Ejected ===
 
+impl Default for Ejected {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            quiet: 0..u64::MAX,
+        }
+    }
+}
+
 impl Ejected {
     pub(super) fn contains(&self, endpoint: u64) -> bool {
-        !self.0.is_empty() && self.find(endpoint).is_ok()
+        !self.list.is_empty() && self.find(endpoint).is_ok()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// Those whose time is over return. So do all from the future: the clock has jumped back, and
     /// nobody knows how far.
     pub(super) fn settle(&mut self, now: u64) {
-        self.0.retain(|e| (e.since..e.until).contains(&now));
+        if self.quiet.contains(&now) {
+            return;
+        }
+        self.list.retain(|e| (e.since..e.until).contains(&now));
+        self.hush();
+    }
+
+    fn hush(&mut self) {
+        let since = self.list.iter().map(|e| e.since).max();
+        let until = self.list.iter().map(|e| e.until).min();
+        self.quiet = since.unwrap_or(0)..until.unwrap_or(u64::MAX);
     }
 
     /// Ejects one of `endpoints` endpoints, if no more than half are.
@@ -124,7 +151,7 @@ impl Ejected {
         let Err(at) = self.find(endpoint) else {
             return false;
         };
-        if self.0.len() >= ceiling(endpoints) {
+        if self.list.len() >= ceiling(endpoints) {
             return false;
         }
         let ejection = Ejection {
@@ -133,34 +160,37 @@ impl Ejected {
             until: now.saturating_add(time),
             there: false,
         };
-        self.0.insert(at, ejection);
+        self.list.insert(at, ejection);
+        // Settled: no ejection is later than now.
+        self.quiet = now..self.quiet.end.min(ejection.until);
         true
     }
 
     /// The Service has these endpoints now. What it has no more goes; if more than half of the rest
     /// are ejected, those return whose time is over first.
     pub(super) fn fit(&mut self, endpoints: impl Iterator<Item = u64>) {
-        if self.0.is_empty() {
+        if self.list.is_empty() {
             return;
         }
         let mut count = 0;
         for endpoint in endpoints {
             count += 1;
             if let Ok(at) = self.find(endpoint)
-                && let Some(ejection) = self.0.get_mut(at)
+                && let Some(ejection) = self.list.get_mut(at)
             {
                 ejection.there = true;
             }
         }
         // Clears the mark too.
-        self.0.retain_mut(|e| core::mem::take(&mut e.there));
-        let excess = self.0.len().saturating_sub(ceiling(count));
+        self.list.retain_mut(|e| core::mem::take(&mut e.there));
+        self.hush();
+        let excess = self.list.len().saturating_sub(ceiling(count));
         if excess == 0 {
             return;
         }
         // The least time up to which `excess` of them or more end, by halves: a sort would be 4 KB of
         // the module. Of those that end at that very time as many stay as may.
-        let ended = |by: u64| self.0.iter().filter(|e| e.until <= by).count();
+        let ended = |by: u64| self.list.iter().filter(|e| e.until <= by).count();
         let (mut low, mut high) = (0, u64::MAX);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -171,15 +201,16 @@ impl Ejected {
             }
         }
         let mut stay = ended(low) - excess;
-        self.0.retain(|e| {
+        self.list.retain(|e| {
             let last = e.until == low && stay > 0;
             stay -= usize::from(last);
             e.until > low || last
         });
+        self.hush();
     }
 
     fn find(&self, endpoint: u64) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&endpoint, |e| e.endpoint)
+        self.list.binary_search_by_key(&endpoint, |e| e.endpoint)
     }
 }
 
