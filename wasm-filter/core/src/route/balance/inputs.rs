@@ -88,7 +88,7 @@ impl<H: Headers> Inputs<'_, H> {
             }
             InputEntry::Query(name) => query::first(self.request.query, name.as_bytes())
                 .and_then(|raw| hash(&query::decode(raw))),
-            InputEntry::Capture(group) => self.found.group(group)?.and_then(|text| hash(text)),
+            InputEntry::Capture(group) => self.found.group(group)?.and_then(hash),
         })
     }
 
