@@ -64,6 +64,7 @@ bench:
 # The gateway alone: `throughput`, `memory` or `changes`, and seconds
 bench-gateway *ARGS:
     cargo bench -p silverback --bench gateway -- {{ ARGS }}
+
 # Mutants of matching and ranking that no test catches (needs cargo-mutants; docs/mutants.md)
 mutants *ARGS:
     python3 .ci/mutants.py {{ ARGS }}
