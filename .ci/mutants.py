@@ -118,9 +118,9 @@ def mutate(source, mutants):
 
 
 class Tree:
-    """The copy of the sources."""
+    """The copy of the sources; those in `mutated` are written later."""
 
-    def __init__(self, path):
+    def __init__(self, path, mutated):
         self.path = path
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -129,10 +129,10 @@ class Tree:
         for stale in self.path.glob(f"{CORE}/**/*.rs"):
             if str(stale.relative_to(self.path)) not in files:
                 stale.unlink()
+        more = {"Cargo.toml": PROFILE, f"{CORE}/src/lib.rs": SELECTOR}
         for file in files:
-            self.write(file, (ROOT / file).read_bytes())
-        self.write("Cargo.toml", (ROOT / "Cargo.toml").read_text() + PROFILE)
-        self.write(f"{CORE}/src/lib.rs", (ROOT / CORE / "src/lib.rs").read_text() + SELECTOR)
+            if file not in mutated:
+                self.write(file, (ROOT / file).read_bytes() + more.get(file, "").encode())
 
     def write(self, file, content):
         """Writes what has changed: cargo looks at the times."""
@@ -313,13 +313,13 @@ def main():
     if args.missed:
         rows = {row["name"]: row for row in json.loads(results.read_text()) if row["name"] in order}
         mutants = [m for m in mutants if rows.get(m["name"], {}).get("outcome") in (None, "missed")]
-    tree = Tree(args.out / "tree")
+    inside = [m for m in mutants if m["function"]]
+    tree = Tree(args.out / "tree", {m["file"] for m in inside})
     run = Run(tree, args.out, STAGES[: args.stages])
 
     def judged(mutant, outcome, by=""):
         rows[mutant["name"]] = {"name": mutant["name"], "outcome": outcome, "by": by}
 
-    inside = [m for m in mutants if m["function"]]
     if inside:
         programs, bad = run.viable(inside)
         outcome, by = run.stages_of(programs, 0)
@@ -338,13 +338,14 @@ def main():
 
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             list(pool.map(judge, [m for m in inside if m["number"] not in bad]))
+    constants = [] if args.no_constants else [m for m in mutants if not m["function"]]
+    if constants:
         for file in {m["file"] for m in inside}:
             tree.write(file, (ROOT / file).read_bytes())
-    for mutant in mutants:
-        if not mutant["function"] and not args.no_constants:
-            outcome, by = run.one_by_one(mutant)
-            print(f"{outcome:8} {mutant['name']} <- {by}", flush=True)
-            judged(mutant, outcome, by)
+    for mutant in constants:
+        outcome, by = run.one_by_one(mutant)
+        print(f"{outcome:8} {mutant['name']} <- {by}", flush=True)
+        judged(mutant, outcome, by)
     ordered = sorted(rows.values(), key=lambda row: order[row["name"]])
     results.write_text(json.dumps(ordered, indent=1))
     report(ordered)

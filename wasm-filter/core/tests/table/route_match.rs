@@ -151,6 +151,20 @@ fn each_step_of_the_precedence_decides_where_all_before_it_are_equal() {
             }),
         ),
         (
+            "1. an exact path before a pattern",
+            route("w", "=/p", |_| ()),
+            route("l", "/", |m| {
+                m.path = PathMatch::Regex(regex("/p.*", Anchor::Start, false));
+            }),
+        ),
+        (
+            "a pattern before a longer prefix with a method",
+            route("w", "/", |m| {
+                m.path = PathMatch::Regex(regex("/", Anchor::Start, false));
+            }),
+            route("l", "/p", |m| m.methods = vec!["GET".into()]),
+        ),
+        (
             "2. the longer prefix before method and headers",
             route("w", "/p", |_| ()),
             route("l", "/", |m| {
