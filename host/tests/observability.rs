@@ -210,11 +210,18 @@ fn read(line: &str) -> Value {
 #[test]
 fn a_request_is_in_the_log_the_tail_the_metrics_and_the_status() {
     let root = directory();
-    let dev = Dev::start(
-        root.path(),
-        true,
-        &["--access-log", "json", "--admin-port", "0"],
-    );
+    let module = root.path().join("silverback.wasm");
+    fs::write(&module, silverback_guests::FILTER_WASM).expect("written");
+    let named = module.to_str().expect("a name");
+    let args = [
+        "--access-log",
+        "json",
+        "--admin-port",
+        "0",
+        "--filter-wasm",
+        named,
+    ];
+    let dev = Dev::start(root.path(), true, &args);
     let untried = dev.status();
     assert_eq!(untried["services"][0]["endpoints"][0]["health"], "untried");
     assert_eq!(untried["table"]["routes"], 1);
@@ -337,6 +344,17 @@ fn a_request_is_in_the_log_the_tail_the_metrics_and_the_status() {
         broken["table"],
         json!({"epoch": 2, "digest": broken["table"]["digest"],
         "bytes": broken["table"]["bytes"], "routes": 0})
+    );
+    // So does what does not work.
+    fs::write(&module, "no module").expect("written");
+    let broken = until("the refused module", || {
+        let status = dev.status();
+        (status["modules"][0]["refused"] != 0 && status["notes"] != json!([])).then_some(status)
+    });
+    let note = broken["notes"][0].as_str().expect("a note");
+    assert!(
+        note.contains("silverback.wasm: not a valid WebAssembly module"),
+        "{note}"
     );
     let (_, table, _) = run(silverback().args(["status", "--admin-url", &dev.url()]));
     for text in [

@@ -173,12 +173,16 @@ impl Dev {
                     show::rebuild(&mut config.out(), command, &rebuild).map_err(Failure::from)
                 }
             };
-            self.observed.update(&self.running);
-            if let Err(failure) = result {
+            let failure = match result {
                 // Nobody reads any more: no reason to stop serving.
-                if failure.is_broken_pipe() {
-                    continue;
-                }
+                Err(failure) if !failure.is_broken_pipe() => Some(failure),
+                Ok(()) | Err(_) => None,
+            };
+            if let Some(failure) = &failure {
+                self.observed.failed(&failure.to_string());
+            }
+            self.observed.update(&self.running);
+            if let Some(failure) = failure {
                 show::error(&mut anstream::stderr(), &failure.to_string())?;
             }
         }
@@ -188,6 +192,9 @@ impl Dev {
     fn reload(&mut self, since: Instant) -> Result<(), Failure> {
         self.renew();
         let effect = self.running.reload(since)?;
+        for error in &effect.errors {
+            self.observed.failed(error);
+        }
         let mut out = self.running.config.out();
         Ok(show::effect(&mut out, &self.running.config, &effect)?)
     }

@@ -13,12 +13,12 @@ mod record;
 mod rules;
 mod tail;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -42,6 +42,8 @@ pub(super) use self::entry::{Entry, rfc3339};
 
 /// Requests that wait for the observer, and lines that wait for the standard output.
 const QUEUE: usize = 4096;
+/// Things that did not work that are kept.
+const FAILURES: usize = 5;
 /// Lines that are written at a time.
 const BATCH: usize = 64;
 /// How long the last lines may take at the end: whoever reads them may have stopped to.
@@ -86,6 +88,8 @@ pub(super) struct Observed {
     /// The filter's own metrics.
     pub(super) metrics: Metrics,
     monitor: OnceLock<Monitor>,
+    /// The last things that did not work.
+    failures: Mutex<VecDeque<String>>,
     rules: Rules,
     changes: AtomicU64,
 }
@@ -128,6 +132,7 @@ impl Observed {
             started: (Instant::now(), SystemTime::now()),
             metrics: Metrics::new(),
             monitor: OnceLock::new(),
+            failures: Mutex::default(),
             rules: Rules::default(),
             changes: AtomicU64::new(0),
         })
@@ -140,6 +145,16 @@ impl Observed {
         let translator = id(&config.translator_wasm, silverback_guests::TRANSLATOR_ID);
         self.filter.id.store(filter);
         self.translator.id.store(translator);
+    }
+
+    /// Keeps what did not work, for the next snapshot.
+    pub(super) fn failed(&self, why: &str) {
+        let at = rfc3339(SystemTime::now());
+        let mut failures = lock(&self.failures);
+        if failures.len() == FAILURES {
+            failures.pop_front();
+        }
+        failures.push_back(format!("{at}: {why}"));
     }
 
     /// Takes over what the main loop has now.
@@ -156,7 +171,12 @@ impl Observed {
             ports: running.ports.clone(),
             listening: running.listening(),
             problems: running.problems.clone(),
-            notes: running.notes.clone(),
+            notes: running
+                .notes
+                .iter()
+                .chain(&*lock(&self.failures))
+                .cloned()
+                .collect(),
             echoes: running.echoes.clone(),
         }));
         let change = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -252,6 +272,11 @@ fn write(observed: &Observed, lines: &Receiver<String>) {
             return;
         }
     }
+}
+
+/// What is locked here is whole at each step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
