@@ -27,7 +27,7 @@ spec:
 ";
 
 /// Longer than anything here takes on a busy machine; what does not come at all fails the test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running `silverback dev`; it is ended with the test.
 pub(crate) struct Dev {
