@@ -16,14 +16,22 @@ use crate::problem::{Problem, Severity};
 /// The entity of a Gateway.
 #[derive(Deserialize)]
 struct Validation {
-    gateway: String,
-    ports: Vec<Check>,
+    ports: Vec<Asking>,
 }
 
 /// What it asks at one port.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct Check {
+#[derive(Deserialize)]
+struct Asking {
     port: u16,
+    /// The listeners that ask, as the table names them.
+    listeners: Vec<String>,
+    #[serde(flatten)]
+    check: Check,
+}
+
+/// What is asked.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Check {
     mode: String,
     /// `namespace/name` of ConfigMaps.
     authorities: Vec<String>,
@@ -36,34 +44,25 @@ pub(super) fn of_port<'a>(
     entities: impl Iterator<Item = &'a String>,
     port: &Port,
 ) -> (Option<ClientAuth>, Vec<Problem>) {
-    let all: Vec<Validation> = entities
+    let all: Vec<Asking> = entities
         .filter(|json| json.contains("\"clientValidation\""))
-        .filter_map(|json| serde_json::from_str(json).ok())
+        .filter_map(|json| serde_json::from_str::<Validation>(json).ok())
+        .flat_map(|validation| validation.ports)
+        .filter(|asking| Some(asking.port) == port.listener)
         .collect();
-    let asked = |gateway: &String| {
-        let of = all
+    let asked = |listener: &String| {
+        let asking = all
             .iter()
-            .find(|validation| validation.gateway == *gateway)?;
-        let mut checks = of.ports.iter();
-        checks.find(|check| Some(check.port) == port.listener)
+            .find(|asking| asking.listeners.contains(listener));
+        asking.map(|asking| &asking.check)
     };
-    let mut checks = port
-        .gateways
-        .iter()
-        .map(|gateway| (gateway, asked(gateway)));
+    // Ports name their listeners as the table does.
+    let mut checks = port.gateways.iter().map(|name| (name, asked(name)));
     let Some((first, check)) = checks.next() else {
         return (None, Vec::new());
     };
     if let Some((other, _)) = checks.find(|(_, other)| *other != check) {
-        let (namespace, name) = other.split_once('/').unwrap_or(("", other));
-        let gateway = "gateway.networking.k8s.io/v1";
-        let problem = Problem::new(
-            "ClientValidationConflict",
-            Severity::Error,
-            format!("Gateway {first} asks clients of the same port for other certificates"),
-        )
-        .hint("one port asks all clients the same: give both Gateways the same spec.tls.frontend, or other ports")
-        .about(ObjectKey::new(gateway, "Gateway", namespace, name));
+        let problem = conflict(other, first);
         return (Some(nobody()), vec![problem]);
     }
     let Some(check) = check else {
@@ -100,6 +99,25 @@ pub(super) fn of_port<'a>(
     (Some(auth), problems)
 }
 
+/// Two listeners of one port ask for different certificates.
+fn conflict(listener: &str, first: &str) -> Problem {
+    let (listener, kind) = match listener.strip_suffix(" (ListenerSet)") {
+        Some(listener) => (listener, "ListenerSet"),
+        None => (listener, "Gateway"),
+    };
+    let mut parts = listener.splitn(3, '/');
+    let mut part = || parts.next().unwrap_or_default();
+    let (namespace, name, listener) = (part(), part(), part());
+    let key = ObjectKey::new("gateway.networking.k8s.io/v1", kind, namespace, name);
+    Problem::new(
+        "ClientValidationConflict",
+        Severity::Error,
+        format!("listener {listener} has a port with {first}, which asks clients for other certificates"),
+    )
+    .hint("one port asks all clients the same: give the Gateways the same spec.tls.frontend, or other ports")
+    .about(key)
+}
+
 /// What nobody has a certificate for.
 fn nobody() -> ClientAuth {
     ClientAuth {
@@ -129,9 +147,10 @@ mod tests {
         }
     }
 
-    fn entity(gateway: &str, port: u16, mode: &str) -> String {
-        let check = json!({"port": port, "mode": mode, "authorities": ["shop/ca"]});
-        json!({"type": "clientValidation", "id": "x", "gateway": gateway, "ports": [check]})
+    fn entity(listener: &str, port: u16, mode: &str) -> String {
+        let check = json!({"port": port, "listeners": [listener], "mode": mode,
+                           "authorities": ["shop/ca"]});
+        json!({"type": "clientValidation", "id": "x", "gateway": "shop/x", "ports": [check]})
             .to_string()
     }
 
@@ -145,7 +164,7 @@ mod tests {
     fn gateways_of_one_port_have_to_agree() {
         let ca = super::super::certificates::self_signed([127, 0, 0, 1].into());
         let objects = objects(&ca.expect("a certificate").chain);
-        let (one, two) = ("shop/one", "shop/two");
+        let (one, two) = ("shop/one/https", "shop/two/https (ListenerSet)");
         let (only, fallback) = ("AllowValidOnly", "AllowInsecureFallback");
         for (entities, gateways, asked) in [
             (vec![], &[one][..], None),
@@ -176,8 +195,8 @@ mod tests {
     #[test]
     fn authorities_that_cannot_be_read_are_told_and_let_nobody_in() {
         let objects = objects("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n");
-        let entities = [entity("shop/one", 443, "AllowValidOnly")];
-        let (auth, problems) = of_port(&objects, entities.iter(), &port(&["shop/one"]));
+        let entities = [entity("shop/one/https", 443, "AllowValidOnly")];
+        let (auth, problems) = of_port(&objects, entities.iter(), &port(&["shop/one/https"]));
         assert!(auth.is_some_and(|auth| auth.check().is_err()));
         assert_eq!(problems.len(), 1);
         let key = problems[0].object.as_ref().map(ToString::to_string);

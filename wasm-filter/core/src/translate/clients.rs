@@ -3,6 +3,8 @@
 //! Whoever cannot be checked must not pass: a listener without any usable authority is not
 //! accepted.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::deps::Reads;
 use super::grants;
 use super::listener::Fault;
@@ -39,6 +41,9 @@ pub(crate) struct Check {
     /// `namespace/name` of the ConfigMaps with certificates of authorities, sorted.
     pub(crate) authorities: Box<[Box<str>]>,
 }
+
+/// How clients are checked at each port of a Gateway, and the listeners that do.
+pub(crate) type Checks = BTreeMap<u16, (Check, BTreeSet<Box<str>>)>;
 
 // === impl Clients ===
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::certificates::SecretName;
-use super::clients::Check;
+use super::clients::Checks;
 use super::store::Store;
 use super::tls_policies::TlsPolicy;
 use crate::object::{Id, Kind};
@@ -102,6 +102,8 @@ struct PluginJson<'a> {
 struct CheckJson<'a> {
     /// The listeners' own.
     port: u16,
+    /// As the table names them.
+    listeners: Vec<&'a str>,
     /// As the Gateway API calls it.
     mode: &'static str,
     /// ConfigMaps whose `ca.crt` has the authorities.
@@ -162,13 +164,10 @@ pub(crate) fn client_validation_id(gateway: &Id) -> Box<str> {
 }
 
 /// None if it asks nothing.
-pub(crate) fn client_validation(
-    id: &str,
-    gateway: &Id,
-    checks: &BTreeMap<u16, Check>,
-) -> Option<String> {
-    let ports = checks.iter().map(|(port, check)| CheckJson {
+pub(crate) fn client_validation(id: &str, gateway: &Id, checks: &Checks) -> Option<String> {
+    let ports = checks.iter().map(|(port, (check, listeners))| CheckJson {
         port: *port,
+        listeners: listeners.iter().map(|name| &**name).collect(),
         mode: if check.fallback {
             "AllowInsecureFallback"
         } else {

@@ -4,16 +4,17 @@
 //! before the routes. They see only the [`Surface`](super::listener::Surface)s: what does not change
 //! one of those (a condition, a generation) makes no route dirty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use super::certificates::{self, Claim};
 use super::classes::{self, Class};
-use super::clients::{Check, Clients};
+use super::clients::{Checks, Clients};
 use super::conflicts::Taken;
 use super::deps::{Dep, Reads};
 use super::listener::{self, Context, ListenerState};
 use super::listener_set::{self, SetState};
+use super::listeners;
 use super::status::Condition;
 use crate::object::Id;
 use crate::problem::{Code, Finding};
@@ -148,11 +149,20 @@ impl GatewayState {
         self.set(set).map(|set| &*set.listeners).unwrap_or_default()
     }
 
-    /// How clients are checked at each port where they are.
-    pub(crate) fn checks(&self, id: &Id) -> BTreeMap<u16, Check> {
-        let all = self.all_listeners(id);
-        all.filter_map(|(_, listener)| Some((listener.surface.port?, listener.check.clone()?)))
-            .collect()
+    /// How clients are checked at each port where they are, and by which listeners: the names are
+    /// those of the table.
+    pub(crate) fn checks(&self, id: &Id) -> Checks {
+        let mut checks = Checks::new();
+        for (owner, listener) in self.all_listeners(id) {
+            if let (Some(port), Some(check)) = (listener.surface.port, &listener.check) {
+                // A port is asked for one thing, whichever of its listeners.
+                let (_, names) = checks
+                    .entry(port)
+                    .or_insert_with(|| (check.clone(), BTreeSet::new()));
+                names.insert(listeners::source(owner, listener));
+            }
+        }
+        checks
     }
 
     /// All listeners, each with the object that it is written in.

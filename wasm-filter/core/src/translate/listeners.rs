@@ -107,6 +107,16 @@ impl Listeners {
     }
 }
 
+/// What a listener is called in the table; `owner` is the object that it is written in.
+pub(crate) fn source(owner: &Id, listener: &ListenerState) -> Box<str> {
+    let (namespace, name) = (&owner.namespace, &owner.name);
+    let of_set = match owner.kind {
+        Kind::ListenerSet => " (ListenerSet)",
+        _ => "",
+    };
+    format!("{namespace}/{name}/{}{of_set}", listener.surface.name).into()
+}
+
 fn each(
     id: &Id,
     state: &GatewayState,
@@ -115,17 +125,8 @@ fn each(
     let mut keys = BTreeSet::new();
     for (owner, listener) in state.all_listeners(id) {
         if let Some(key) = listener.surface.key() {
-            let name = format!(
-                "{}/{}/{}",
-                owner.namespace, owner.name, listener.surface.name
-            );
-            let name = if owner.kind == Kind::ListenerSet {
-                format!("{name} (ListenerSet)")
-            } else {
-                name
-            };
             keys.insert(key.clone());
-            f(key, (id.clone(), name.into()), listener);
+            f(key, (id.clone(), source(owner, listener)), listener);
         }
     }
     keys

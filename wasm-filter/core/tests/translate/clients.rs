@@ -1,6 +1,7 @@
 //! Certificates of clients: `spec.tls.frontend` of Gateways (Gateway API `FrontendTLSValidation`).
 
 use serde_json::{Value, json};
+use silverback_core::table::dump::dump;
 
 use crate::fixture::problems;
 use crate::translate_support::{World, any_class, yaml};
@@ -74,6 +75,16 @@ fn asked(world: &World) -> Value {
     entity["ports"].clone()
 }
 
+/// What is asked at a port, by the listener that is there.
+fn check(port: u16, mode: &str, authorities: &[&str]) -> Value {
+    let listener = if port == 443 {
+        "shop/gw/a"
+    } else {
+        "shop/gw/b"
+    };
+    json!({"port": port, "listeners": [listener], "mode": mode, "authorities": authorities})
+}
+
 #[test]
 fn authorities_are_config_maps_that_may_be_referred_to() {
     let map = |name: &str| format!("{{group: '', kind: ConfigMap, name: {name}}}");
@@ -122,9 +133,7 @@ fn authorities_are_config_maps_that_may_be_referred_to() {
         let expected = match authorities.is_empty() {
             true => Value::Null,
             false => [443, 8443]
-                .map(|port| {
-                    json!({"port": port, "mode": "AllowValidOnly", "authorities": authorities})
-                })
+                .map(|port| check(port, "AllowValidOnly", &authorities))
                 .as_slice()
                 .into(),
         };
@@ -143,8 +152,7 @@ fn authorities_are_config_maps_that_may_be_referred_to() {
 fn a_port_of_its_own_comes_before_the_default_and_a_fallback_is_told() {
     let refs = "caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]";
     let insecure = "InsecureFrontendValidationMode=True/ConfigurationChanged";
-    let check =
-        |port: u16, mode: &str| json!({"port": port, "mode": mode, "authorities": ["shop/ca"]});
+    let check = |port, mode: &str| check(port, mode, &["shop/ca"]);
     for (frontend, expected, fallback) in [
         (
             format!(
@@ -234,4 +242,39 @@ fn a_config_map_that_comes_and_goes_opens_and_closes_its_listeners() {
     world.publish();
     assert_eq!(of(&world, 0)[2], "Programmed=False/Invalid");
     assert_eq!(asked(&world), Value::Null);
+}
+
+#[test]
+fn listeners_of_a_listener_set_ask_what_its_gateway_asks_by_the_names_of_the_table() {
+    let set = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: shop}
+spec:
+  parentRef: {name: gw}
+  listeners: [{name: d, port: 443, hostname: d.example.com, protocol: HTTPS, tls: {certificateRefs: [{name: one}]}}]
+---
+";
+    let refs = "caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]";
+    let open = gateway(&format!("{{default: {{validation: {{{refs}}}}}}}")).replacen(
+        "gatewayClassName: kong,",
+        "gatewayClassName: kong, allowedListeners: {namespaces: {from: Same}},",
+        1,
+    );
+    let world = World::of(any_class(), &format!("{OBJECTS}{set}{open}"));
+    let of_set = "shop/more/d (ListenerSet)";
+    assert_eq!(asked(&world)[0]["listeners"], json!(["shop/gw/a", of_set]));
+    // Whoever looks for a listener of the table finds what it asks.
+    let dump = dump(world.translator.table()).expect("a table that can be read");
+    let secured = dump
+        .listeners
+        .iter()
+        .filter(|listener| listener.protocol == "HTTPS");
+    let mut names = secured.flat_map(|listener| listener.gateways.clone());
+    let asked = asked(&world).to_string();
+    assert!(
+        names.all(|name| asked.contains(&json!(name).to_string())),
+        "{asked}"
+    );
+    assert!(asked.contains(of_set));
 }
