@@ -52,12 +52,21 @@ impl Speaks {
             Self::H2c => "h2c",
         }
     }
+
+    fn named(name: &str) -> Self {
+        let mut all = Self::ALL.into_iter();
+        all.find(|speaks| speaks.name() == name).unwrap()
+    }
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some(at) = args.iter().position(|arg| arg == memory::CLIENTS) {
         memory::clients(&args[at + 1..]);
+        return;
+    }
+    if let Some(at) = args.iter().position(|arg| arg == memory::PROXY) {
+        memory::proxy(&args[at + 1..]);
         return;
     }
     let seconds = args.iter().find_map(|arg| arg.parse::<f64>().ok());

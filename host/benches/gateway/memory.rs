@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -13,30 +12,43 @@ use crate::{Speaks, plain};
 
 /// The argument by which this program becomes the clients: ADDRESS PROTOCOL COUNT follow.
 pub(crate) const CLIENTS: &str = "clients";
+/// The argument by which it becomes a proxy: which, and PROTOCOL follow.
+pub(crate) const PROXY: &str = "proxy";
+const PLAIN: &str = "plain";
+const GATEWAY: &str = "gateway";
 const COUNT: usize = 10_000;
 
+/// Each number is of a process of its own: memory that was used once is not given back.
 pub(crate) fn run() {
-    let backend = load::backend();
-    let plain = plain::start(backend);
-    let table = Table::start(backend);
     println!("{COUNT} idle connections after a request each: bytes of RSS a connection");
     println!("| | plain hyper | gateway |");
     println!("|-|-|-|");
-    for (speaks, plain) in Speaks::ALL.into_iter().zip(plain) {
-        let cost = |addr| {
-            // What is allocated once, and the upstream connections.
-            idle(addr, speaks, 16);
-            idle(addr, speaks, COUNT) / COUNT as f64
+    for speaks in Speaks::ALL {
+        let cost = |proxy: &str| {
+            let mut own = Command::new(std::env::current_exe().unwrap());
+            let output = own.args([PROXY, proxy, speaks.name()]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            said.trim().parse::<f64>().unwrap_or_else(|_| {
+                panic!("{}", String::from_utf8_lossy(&output.stderr));
+            })
         };
-        let (a, b) = (cost(plain), cost(table.addr));
+        let (a, b) = (cost(PLAIN), cost(GATEWAY));
         println!("| {} | {a:.0} | {b:.0} |", speaks.name());
     }
-    let open = || table.gateway.stats().open_connections;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while open() > 0 {
-        assert!(Instant::now() < deadline, "{} are left", open());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+}
+
+/// One proxy: prints what a connection costs.
+pub(crate) fn proxy(args: &[String]) {
+    let speaks = Speaks::named(&args[1]);
+    let backend = load::backend();
+    let gateway = (args[0] == GATEWAY).then(|| Table::start(backend));
+    let addr = match &gateway {
+        Some(table) => table.addr,
+        None => plain::start(backend)[speaks as usize],
+    };
+    // What is allocated once, and the upstream connections.
+    idle(addr, speaks, 16);
+    println!("{}", idle(addr, speaks, COUNT) / COUNT as f64);
 }
 
 /// How much more memory this process has while so many connections are open.
@@ -83,10 +95,7 @@ fn resident() -> f64 {
 /// Opens connections, sends a request over each, and waits.
 pub(crate) fn clients(args: &[String]) {
     let addr: SocketAddr = args[0].parse().unwrap();
-    let speaks = Speaks::ALL
-        .into_iter()
-        .find(|s| s.name() == args[1])
-        .unwrap();
+    let speaks = Speaks::named(&args[1]);
     let count: usize = args[2].parse().unwrap();
     let runtime = Builder::new_current_thread()
         .enable_all()
