@@ -29,11 +29,6 @@ mod oracle;
 mod random;
 mod rows;
 #[path = "../support/certs.rs"]
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "a part of it is used; a test may fail"
-)]
 mod shared_certs;
 #[path = "../../../wasm-filter/core/tests/spec/shrink.rs"]
 mod shrink;

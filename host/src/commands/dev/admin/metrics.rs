@@ -1,6 +1,7 @@
 //! `GET /metrics`: the counters in OpenMetrics text, which Prometheus reads. docs/observability.md
 //! lists them. No label has a value that a client chooses.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
+use silverback_emulator::MetricKind;
 
 use crate::commands::dev::observe::{Module, Observed};
 use crate::gateway::{LATENCY_BOUNDS, LatencyStats, Stats};
@@ -184,23 +186,32 @@ fn filter(out: &mut Writer<'_>, workers: &[Stats], observed: &Observed) -> Resul
         "Instances of the filter that were made anew after a trap",
         by_worker(|stats| stats.restarts),
     )?;
-    // The filter's own, named so that Kong's label patterns (silverback.meta.json) find the label.
-    let own = observed
-        .metrics
-        .snapshot()
-        .into_iter()
-        .filter_map(|metric| {
-            let status = metric
-                .name
-                .strip_prefix("silverback_replies_total_status=")?;
-            let status: u16 = status.parse().ok()?;
-            Some((vec![("status", status.to_string())], metric.value))
-        });
-    out.counters(
-        "replies",
-        "Responses that the filter made itself",
-        own.collect(),
-    )
+    own(out, observed)
+}
+
+/// The filter's own counters (docs/metrics.md). It writes a label into the name, where Kong's patterns
+/// (silverback.meta.json) find it. Another filter's names are left out: nothing bounds them.
+fn own(out: &mut Writer<'_>, observed: &Observed) -> Result<(), fmt::Error> {
+    let mut families: BTreeMap<String, Series<u64>> = BTreeMap::new();
+    for metric in observed.metrics.snapshot() {
+        let Some((name, label)) = (metric.name.strip_prefix("silverback_"))
+            .and_then(|name| name.split_once("_total"))
+            .filter(|_| metric.kind == MetricKind::Counter)
+        else {
+            continue;
+        };
+        let labels = match label.strip_prefix("_outcome=") {
+            Some(outcome) => vec![("outcome", outcome.to_owned())],
+            None if label.is_empty() => Vec::new(),
+            None => continue,
+        };
+        let family = families.entry(format!("filter_{name}")).or_default();
+        family.push((labels, metric.value));
+    }
+    for (name, series) in families {
+        out.counters(&name, "The filter's own (docs/metrics.md)", series)?;
+    }
+    Ok(())
 }
 
 fn table(out: &mut Writer<'_>, observed: &Observed) -> Result<(), fmt::Error> {

@@ -206,7 +206,7 @@ mod tests {
             let endpoints = Endpoints::new(&bytes).unwrap();
             let ring = Ring::new(7, &endpoints);
             assert_eq!(ring.len(), count as usize);
-            for key in (0..20).map(|n| super::super::hash::mix(n)) {
+            for key in (0..20).map(super::super::hash::mix) {
                 let (mut walk, mut order) = (ring.walk(key), Vec::new());
                 while let Some(number) = walk.next(|number| !order.contains(&number)) {
                     order.push(number);
