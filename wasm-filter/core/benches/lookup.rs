@@ -56,7 +56,7 @@ fn run(bencher: Bencher<'_, '_>, shape: Shape, routes: usize, known: bool) {
 }
 
 fn requests(case: &Case, n: &mut usize, known: bool) -> Batch {
-    let mut batch = Batch::new();
+    let mut batch = Batch::with_room();
     case.fill(&mut batch, *n, known);
     *n += BATCH;
     batch

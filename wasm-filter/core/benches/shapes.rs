@@ -340,7 +340,7 @@ impl Case {
 
 impl Batch {
     /// Without requests, and with room for them.
-    pub fn new() -> Self {
+    pub fn with_room() -> Self {
         Self {
             text: Vec::with_capacity(BATCH * 96),
             ends: Vec::with_capacity(BATCH),

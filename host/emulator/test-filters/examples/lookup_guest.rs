@@ -36,7 +36,7 @@ pub extern "C" fn setup(shape: u32, routes: u32) -> u64 {
 /// Looks up `count` (a multiple of a batch) requests, or only writes them; gives the number of hits.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(count: u32, known: u32, look_up: u32) -> u32 {
-    let mut batch = Batch::new();
+    let mut batch = Batch::with_room();
     CASE.with_borrow(|case| {
         case.as_ref().map_or(0, |case| {
             (0..count as usize)
