@@ -270,7 +270,7 @@ impl Worker {
             Answer::Reply(reply) => Err(reply.status()),
             Answer::Proxy => {
                 let plan = OwnedPlan::decode(&scratch.plan).expect("a plan");
-                let cookies = scratch.response.iter().map(|edit| match edit {
+                let mut cookies = scratch.response.iter().map(|edit| match edit {
                     ResponseEdit::Add(name, value) if **name == *"set-cookie" => {
                         String::from_utf8(value.to_vec()).expect("text")
                     }
@@ -278,7 +278,7 @@ impl Worker {
                 });
                 Ok(Sent {
                     endpoints: plan.endpoints,
-                    cookie: cookies.last(),
+                    cookie: cookies.next_back(),
                     ticket: scratch.ticket.take(),
                 })
             }
