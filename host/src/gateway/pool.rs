@@ -8,7 +8,7 @@
 //! requests share it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -88,9 +88,23 @@ pub(super) struct DialTurn {
     slots: Rc<RefCell<HashMap<Key, Slot>>>,
 }
 
+/// The HTTP/1.1 connections of a key that nobody uses.
+#[derive(Default)]
+struct Idle {
+    /// Good for a request; the one used last is at the end.
+    ready: VecDeque<Connection>,
+    /// Put back before their drivers had seen the end of the exchange: they get ready when these
+    /// run, mostly in this order.
+    settling: VecDeque<Connection>,
+}
+
+/// How many connections that are not ready yet are looked at for one that is: looking at all of
+/// them costs each request more the more clients there are.
+const LOOKED_AT: usize = 8;
+
 /// The connections.
 pub(super) struct Pool {
-    idle: RefCell<HashMap<Key, Vec<Connection>>>,
+    idle: RefCell<HashMap<Key, Idle>>,
     slots: Rc<RefCell<HashMap<Key, Slot>>>,
     per_endpoint: usize,
     timeout: Duration,
@@ -189,10 +203,8 @@ impl Pool {
     pub(super) fn take(&self, key: &Key, dialer: &Dialer) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(key)?;
-        // One that has just been put back gets ready when its driver runs; others are by now.
-        let usable = |connection: &Connection| connection.is_ready() || connection.is_closed();
-        while let Some(at) = idle.iter().rposition(usable) {
-            let connection = idle.remove(at);
+        idle.settle();
+        while let Some(connection) = idle.ready.pop_back() {
             if connection.is_closed() {
                 continue;
             }
@@ -200,7 +212,7 @@ impl Pool {
                 return Some(connection);
             }
             // Those before it are older still.
-            idle.drain(..at);
+            idle.ready.clear();
         }
         None
     }
@@ -247,11 +259,15 @@ impl Pool {
         connection.idle_since = Instant::now();
         connection.used = true;
         let mut idle = self.idle.borrow_mut();
-        let idle = idle.entry(connection.key.clone()).or_default();
-        if idle.len() >= self.per_endpoint {
-            idle.remove(0);
+        if !idle.contains_key(&connection.key) {
+            idle.insert(connection.key.clone(), Idle::default());
         }
-        idle.push(connection);
+        if let Some(idle) = idle.get_mut(&connection.key) {
+            if idle.len() >= self.per_endpoint {
+                idle.drop_oldest();
+            }
+            idle.settling.push_back(connection);
+        }
     }
 
     /// Forgets what is like this connection: it was found closed by the upstream, and one that
@@ -276,8 +292,9 @@ impl Pool {
             connection.is_closed() || now.duration_since(connection.idle_since) >= self.timeout
         };
         self.idle.borrow_mut().retain(|_, idle| {
-            idle.retain(|connection| !old(connection));
-            !idle.is_empty()
+            idle.ready.retain(|connection| !old(connection));
+            idle.settling.retain(|connection| !old(connection));
+            idle.len() > 0
         });
         self.slots.borrow_mut().retain(|_, slot| match slot {
             Slot::Open(open) => !(old(open) && open.is_unshared()),
@@ -289,6 +306,34 @@ impl Pool {
     pub(super) fn clear(&self) {
         self.idle.borrow_mut().clear();
         self.slots.borrow_mut().clear();
+    }
+}
+
+// === impl Idle ===
+
+impl Idle {
+    fn len(&self) -> usize {
+        self.ready.len() + self.settling.len()
+    }
+
+    /// Moves what has got ready.
+    fn settle(&mut self) {
+        let mut at = 0;
+        while at < LOOKED_AT
+            && let Some(connection) = self.settling.get(at)
+        {
+            if connection.is_ready() || connection.is_closed() {
+                self.ready.extend(self.settling.remove(at));
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if self.ready.pop_front().is_none() {
+            self.settling.pop_front();
+        }
     }
 }
 
