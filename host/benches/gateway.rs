@@ -35,6 +35,10 @@ mod throughput;
 
 use std::time::Duration;
 
+/// As the binary has it, for both proxies.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaks {

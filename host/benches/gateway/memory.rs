@@ -44,7 +44,7 @@ pub(crate) fn proxy(args: &[String]) {
     let gateway = (args[0] == GATEWAY).then(|| Table::start(backend));
     let addr = match &gateway {
         Some(table) => table.addr,
-        None => plain::start(backend)[speaks as usize],
+        None => plain::start(vec![backend])[speaks as usize],
     };
     // What is allocated once, and the upstream connections.
     idle(addr, speaks, 16);

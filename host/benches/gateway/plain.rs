@@ -1,7 +1,7 @@
-//! The yardstick: the least that a reverse proxy on hyper can do. It passes on what it gets, with
-//! kept upstream connections; no timeouts, no header of its own, no retry.
+//! The yardstick: the least that a reverse proxy on hyper can do. It passes on what it gets to one
+//! endpoint after the other, with kept upstream connections; no timeouts, no header of its own, no retry.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,12 +25,17 @@ use crate::Speaks;
 /// Name of its thread.
 pub(crate) const THREAD: &str = "plain";
 
-type Pool = Rc<RefCell<Vec<SendRequest<Incoming>>>>;
+/// Endpoints with the connections to each that are idle.
+struct Upstream {
+    endpoints: Vec<(SocketAddr, RefCell<Vec<SendRequest<Incoming>>>)>,
+    turn: Cell<usize>,
+}
 
 struct Pooled {
     body: Incoming,
     sender: Option<SendRequest<Incoming>>,
-    pool: Pool,
+    upstream: Rc<Upstream>,
+    endpoint: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -43,7 +48,7 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
 }
 
 /// Starts it, with a port for each protocol.
-pub(crate) fn start(backend: SocketAddr) -> [SocketAddr; Speaks::ALL.len()] {
+pub(crate) fn start(endpoints: Vec<SocketAddr>) -> [SocketAddr; Speaks::ALL.len()] {
     let listeners = Speaks::ALL.map(|speaks| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -54,10 +59,14 @@ pub(crate) fn start(backend: SocketAddr) -> [SocketAddr; Speaks::ALL.len()] {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default());
         runtime.unwrap().block_on(async {
-            let pool = Pool::default();
+            let endpoints = endpoints.into_iter().map(|addr| (addr, RefCell::default()));
+            let upstream = Rc::new(Upstream {
+                endpoints: endpoints.collect(),
+                turn: Cell::default(),
+            });
             for (speaks, listener) in listeners {
                 let listener = TcpListener::from_std(listener).unwrap();
-                tokio::task::spawn_local(accept(listener, speaks, Rc::clone(&pool), backend));
+                tokio::task::spawn_local(accept(listener, speaks, Rc::clone(&upstream)));
             }
             std::future::pending::<()>().await;
         })
@@ -67,12 +76,12 @@ pub(crate) fn start(backend: SocketAddr) -> [SocketAddr; Speaks::ALL.len()] {
     addrs
 }
 
-async fn accept(listener: TcpListener, speaks: Speaks, pool: Pool, backend: SocketAddr) {
+async fn accept(listener: TcpListener, speaks: Speaks, upstream: Rc<Upstream>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (io, pool) = (TokioIo::new(stream), Rc::clone(&pool));
-        let service = service_fn(move |request| proxy(request, Rc::clone(&pool), backend));
+        let (io, upstream) = (TokioIo::new(stream), Rc::clone(&upstream));
+        let service = service_fn(move |request| proxy(request, Rc::clone(&upstream)));
         match speaks {
             Speaks::Http1 => {
                 let connection = http1::Builder::new().serve_connection(io, service);
@@ -88,8 +97,7 @@ async fn accept(listener: TcpListener, speaks: Speaks, pool: Pool, backend: Sock
 
 async fn proxy(
     mut request: Request<Incoming>,
-    pool: Pool,
-    backend: SocketAddr,
+    upstream: Rc<Upstream>,
 ) -> Result<Response<Pooled>, hyper::Error> {
     // HTTP/2 has an absolute target and no Host.
     if let Some(authority) = request.uri().authority() {
@@ -99,11 +107,16 @@ async fn proxy(
         *request.uri_mut() = Uri::from(path);
         *request.version_mut() = http::Version::HTTP_11;
     }
-    let idle = pool.borrow_mut().pop();
-    let mut sender = match idle {
+    let endpoint = upstream.turn.get();
+    let (addr, idle) = &upstream.endpoints[endpoint];
+    upstream
+        .turn
+        .set((endpoint + 1) % upstream.endpoints.len());
+    let kept = idle.borrow_mut().pop();
+    let mut sender = match kept {
         Some(sender) => sender,
         None => {
-            let stream = TcpStream::connect(backend).await.unwrap();
+            let stream = TcpStream::connect(addr).await.unwrap();
             stream.set_nodelay(true).unwrap();
             let io = TokioIo::new(stream);
             let (sender, driver) = hyper::client::conn::http1::handshake(io).await?;
@@ -116,7 +129,8 @@ async fn proxy(
     Ok(response.map(|body| Pooled {
         body,
         sender: Some(sender),
-        pool,
+        upstream,
+        endpoint,
     }))
 }
 
@@ -132,7 +146,8 @@ impl Body for Pooled {
         if self.body.is_end_stream()
             && let Some(sender) = self.sender.take()
         {
-            self.pool.borrow_mut().push(sender);
+            let (_, idle) = &self.upstream.endpoints[self.endpoint];
+            idle.borrow_mut().push(sender);
         }
         frame
     }

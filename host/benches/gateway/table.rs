@@ -1,6 +1,6 @@
 //! A gateway with silverback.wasm and a table of a thousand routes, published as `silverback dev` does it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use silverback::gateway::{Gateway, GatewayOptions, ListenerSpec};
 use silverback::object::ObjectKey;
@@ -33,6 +33,18 @@ pub(crate) struct Table {
     backend: SocketAddr,
     session: Session,
     node: Node<EmulatorStore>,
+}
+
+/// The addresses of a Service's endpoints, of which the first moves with each `round`.
+pub(crate) fn addresses(round: usize) -> impl Iterator<Item = IpAddr> {
+    (0..ENDPOINTS).map(move |n| {
+        let last = if cfg!(target_os = "linux") {
+            u8::try_from(1 + (round + n) % 250).unwrap()
+        } else {
+            1
+        };
+        IpAddr::from([127, 0, 0, last])
+    })
 }
 
 // === impl Table ===
@@ -98,15 +110,9 @@ impl Table {
 
     /// Gives a Service's slice another endpoint for each `round`.
     pub(crate) fn set_endpoints(&mut self, host: usize, round: usize) {
-        let address = |n: usize| {
-            let ip = if cfg!(target_os = "linux") {
-                format!("127.0.0.{}", 1 + (round + n) % 250)
-            } else {
-                "127.0.0.1".to_owned()
-            };
-            format!(r#"{{"addresses":["{ip}"],"conditions":{{"ready":true}}}}"#)
-        };
-        let endpoints: Vec<String> = (0..ENDPOINTS).map(address).collect();
+        let endpoints: Vec<String> = addresses(round)
+            .map(|ip| format!(r#"{{"addresses":["{ip}"],"conditions":{{"ready":true}}}}"#))
+            .collect();
         let port = self.backend.port();
         self.apply("discovery.k8s.io/v1", "EndpointSlice", &format!("service-{host}"), &format!(
             r#""addressType":"IPv4","ports":[{{"port":{port},"protocol":"TCP"}}],"endpoints":[{}]"#,

@@ -1,8 +1,9 @@
 //! Requests a second and latency, side by side.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::table::Table;
+use crate::table::{Table, addresses};
 use crate::{Speaks, load, plain};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 512];
@@ -10,7 +11,8 @@ const ROUNDS: usize = 7;
 
 pub(crate) fn run(time: Duration) {
     let backend = load::backend();
-    let plain = plain::start(backend);
+    let endpoints = addresses(0).map(|ip| SocketAddr::new(ip, backend.port()));
+    let plain = plain::start(endpoints.collect());
     let table = Table::start(backend);
     println!("medians of {ROUNDS} rounds of {time:?}, alternating; latencies in us");
     println!(

@@ -117,7 +117,7 @@ impl Exchange {
     }
 
     /// With one more request header.
-    pub fn header(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.request_headers.add(name, value);
         self
     }
@@ -163,7 +163,7 @@ impl Exchange {
                 }
             };
             if let Some(value) = self.properties.get(property).or_else(host) {
-                headers.add_static(name, value);
+                headers.add(name, value);
             }
         }
         for (name, value) in self.request_headers.iter().chain(self.kept.iter()) {

@@ -1,11 +1,24 @@
 //! An ordered multimap of header names to values, and its wire format.
 
-use std::borrow::Cow;
 use std::fmt;
 
 /// Header names compare without case, values are bytes, order and repetition are kept.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(Cow<'static, [u8]>, Vec<u8>)>);
+///
+/// All text is in one piece of memory: every message's headers are copied in for the filter, which
+/// reads few of them.
+#[derive(Clone, Default)]
+pub struct Headers {
+    /// Names and values, and what was replaced or removed since.
+    text: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// Where in the text a header is.
+#[derive(Clone, Copy)]
+struct Line {
+    name: (usize, usize),
+    value: (usize, usize),
+}
 
 /// The bytes are not a serialised header map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,21 +34,27 @@ impl Headers {
         Self::default()
     }
 
+    /// No headers, and room for so many with so many bytes of names and values.
+    pub fn with_capacity(headers: usize, bytes: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes),
+            lines: Vec::with_capacity(headers),
+        }
+    }
+
     /// The first value of a name.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = name.as_ref();
-        self.0
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.as_slice())
+        let mut all = self.iter();
+        all.find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
     }
 
     /// All values of a name, in order.
     pub fn get_all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.0
-            .iter()
+        self.iter()
             .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.as_slice())
+            .map(|(_, v)| v)
     }
 
     /// Whether the name is there.
@@ -44,79 +63,84 @@ impl Headers {
     }
 
     /// Adds a value, whatever is there already.
-    pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.0.push((Cow::Owned(name.into()), value.into()));
-    }
-
-    /// [`Headers::add`] for a name that is a constant: it is not copied.
-    pub fn add_static(&mut self, name: &'static [u8], value: impl Into<Vec<u8>>) {
-        self.0.push((Cow::Borrowed(name), value.into()));
+    pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let line = Line {
+            name: self.write(name.as_ref()),
+            value: self.write(value.as_ref()),
+        };
+        self.lines.push(line);
     }
 
     /// Puts one value in place of all of the name's.
-    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
-        match self.position(name) {
-            None => self.0.push((Cow::Owned(name.to_vec()), value.into())),
-            Some(first) => {
-                self.0[first].1 = value.into();
-                let mut at = 0;
-                self.0.retain(|(n, _)| {
-                    at += 1;
-                    at - 1 <= first || !n.eq_ignore_ascii_case(name)
-                });
-            }
-        }
+        let Some(first) = self.position(name) else {
+            return self.add(name, value);
+        };
+        self.lines[first].value = self.write(value.as_ref());
+        let (text, mut at) = (&self.text, 0);
+        self.lines.retain(|line| {
+            at += 1;
+            at - 1 <= first || !line.name(text).eq_ignore_ascii_case(name)
+        });
     }
 
     /// Puts a value in place of the first of the name's; the others stay.
-    pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
+    pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
         match self.position(name) {
-            None => self.0.push((Cow::Owned(name.to_vec()), value.into())),
-            Some(first) => self.0[first].1 = value.into(),
+            None => self.add(name, value),
+            Some(first) => self.lines[first].value = self.write(value.as_ref()),
         }
     }
 
     /// Takes all values of a name away and says how many there were.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
         let name = name.as_ref();
-        let before = self.0.len();
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
-        before - self.0.len()
+        let (text, before) = (&self.text, self.lines.len());
+        self.lines
+            .retain(|line| !line.name(text).eq_ignore_ascii_case(name));
+        before - self.lines.len()
     }
 
     /// Takes the first of the name's values away.
     pub fn remove_first(&mut self, name: impl AsRef<[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
         let at = self.position(name.as_ref())?;
-        let (name, value) = self.0.remove(at);
-        Some((name.into_owned(), value))
+        let line = self.lines.remove(at);
+        let (name, value) = (line.name(&self.text), line.value(&self.text));
+        Some((name.to_vec(), value.to_vec()))
     }
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_slice()))
+        let pair = |line: &Line| (line.name(&self.text), line.value(&self.text));
+        self.lines.iter().map(pair)
     }
 
     /// How many pairs there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lines.is_empty()
     }
 
     /// Takes every pair away.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.text.clear();
+        self.lines.clear();
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.0
-            .iter()
-            .position(|(n, _)| n.eq_ignore_ascii_case(name))
+        self.iter().position(|(n, _)| n.eq_ignore_ascii_case(name))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let start = self.text.len();
+        self.text.extend_from_slice(bytes);
+        (start, self.text.len())
     }
 
     /// Reads the ABI's wire format: count, then every name's and value's length, then every name
@@ -143,21 +167,38 @@ impl Headers {
             // Before any allocation: the count comes from the guest.
             return Err(malformed);
         }
-        let mut field = |len: usize| -> Result<Vec<u8>, MalformedPairs> {
+        let mut field = |len: usize| -> Result<&[u8], MalformedPairs> {
             let end = at.checked_add(len).ok_or(malformed)?;
-            let field = bytes.get(at..end).ok_or(malformed)?.to_vec();
+            let field = bytes.get(at..end).ok_or(malformed)?;
             at = end.checked_add(1).ok_or(malformed)?;
             Ok(field)
         };
-        let mut headers = Vec::with_capacity(count);
+        let mut headers = Self::with_capacity(count, bytes.len());
         for n in 0..count {
             let name = field(word(4 + n * 8)?)?;
-            let value = field(word(8 + n * 8)?)?;
-            headers.push((Cow::Owned(name), value));
+            headers.add(name, field(word(8 + n * 8)?)?);
         }
-        Ok(Self(headers))
+        Ok(headers)
     }
 }
+
+impl Line {
+    fn name(self, text: &[u8]) -> &[u8] {
+        &text[self.name.0..self.name.1]
+    }
+
+    fn value(self, text: &[u8]) -> &[u8] {
+        &text[self.value.0..self.value.1]
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,7 +213,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut headers = Self::new();
         for (name, value) in pairs {
-            headers.add(name.as_ref(), value.as_ref());
+            headers.add(name, value);
         }
         headers
     }
@@ -206,10 +247,7 @@ mod tests {
     fn pairs_round_trip() {
         let headers: Headers = [("a", "1"), ("b", ""), ("a", "2")].into_iter().collect();
         let mut bytes = Vec::new();
-        write_pairs(
-            headers.0.iter().map(|(n, v)| (n.as_ref(), v.as_slice())),
-            &mut bytes,
-        );
+        write_pairs(headers.iter(), &mut bytes);
         assert_eq!(Headers::from_pairs(&bytes), Ok(headers));
         assert_eq!(Headers::from_pairs(&[]), Ok(Headers::new()));
         for cut in 1..bytes.len() - 1 {

@@ -60,7 +60,7 @@ impl CallResponse {
     }
 
     /// With one more header.
-    pub fn header(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.headers.add(name, value);
         self
     }

@@ -226,11 +226,13 @@ fn service(
 ) -> impl HttpService<Incoming, ResBody = ClientBody, Error = Infallible, Future: 'static> + use<> {
     let shared = Rc::clone(shared);
     service_fn(move |request: Request<Incoming>| {
-        let (shared, client) = (Rc::clone(&shared), Rc::clone(&client));
         let stream = streams.as_ref().map(Streams::open);
+        let method = request.method().clone();
+        // What needs no waiting is done before there is a future: what the future held of it would
+        // take its place, and a copy of it, in every request that waits.
+        let begun = server::begin(&shared, &client, request);
         async move {
-            let method = request.method().clone();
-            let response = server::handle(shared, client, request).await;
+            let response = server::answer(begun).await;
             Ok::<_, Infallible>(ClientBody::wrap(response, &method, stream))
         }
     })

@@ -100,13 +100,30 @@ impl Dialer {
             if let Some(connection) = kept.then(|| pool.take(key, self)).flatten() {
                 return Ok(connection);
             }
-            let connection = self.dial(key, timeout).await?;
+            // Boxed, as what follows is: a request over a kept connection, of which there are many
+            // more, would carry the space for a handshake with it.
+            let connection = Box::pin(self.dial(key, timeout)).await?;
             counters.upstream_connections.inc();
             return Ok(connection);
         }
-        let joined = async {
+        match pool.join(key, self) {
+            Joined::Connection(connection) => Ok(connection),
+            joined => Box::pin(self.join(pool, counters, key, timeout, joined)).await,
+        }
+    }
+
+    /// A share in an HTTP/2 connection that somebody has to make.
+    async fn join(
+        &self,
+        pool: &Pool,
+        counters: &Counters,
+        key: &Key,
+        timeout: Duration,
+        mut joined: Joined,
+    ) -> Result<Connection, DialError> {
+        let joining = async {
             loop {
-                match pool.join(key, self) {
+                match joined {
                     Joined::Connection(connection) => return Ok(connection),
                     Joined::Wait(mut dialing) => {
                         // An error is a sender that is gone: the connection stands, or nobody
@@ -134,11 +151,13 @@ impl Dialer {
                         };
                     }
                 }
+                joined = pool.join(key, self);
             }
         };
         // Whoever waits waits no longer than if it connected itself. It has to come before the
         // dial's own timeout is seen, so that a turn is always brought to its end.
-        match tokio::time::timeout(timeout.saturating_add(Duration::from_millis(1)), joined).await {
+        match tokio::time::timeout(timeout.saturating_add(Duration::from_millis(1)), joining).await
+        {
             Ok(joined) => joined,
             Err(_) => Err(DialError::TimedOut),
         }

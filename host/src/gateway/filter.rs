@@ -273,25 +273,10 @@ fn pairs<'a>(
 }
 
 fn to_headers(map: &HeaderMap) -> Headers {
-    let mut headers = Headers::new();
+    let bytes = map.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
+    let mut headers = Headers::with_capacity(map.len(), bytes);
     for (name, value) in map {
-        match constant(name.as_str()) {
-            Some(name) => headers.add_static(name, value.as_bytes()),
-            None => headers.add(name.as_str(), value.as_bytes()),
-        }
+        headers.add(name, value);
     }
     headers
-}
-
-/// Names that most messages have: the copy for the filter then needs no allocation for them.
-fn constant(name: &str) -> Option<&'static [u8]> {
-    macro_rules! constants {
-        ($($name:literal)*) => { match name { $($name => Some($name.as_bytes()),)* _ => None } };
-    }
-    constants!(
-        "accept" "accept-encoding" "accept-language" "authorization" "cache-control" "connection"
-        "content-encoding" "content-length" "content-type" "cookie" "date" "etag" "host"
-        "if-none-match" "last-modified" "location" "origin" "referer" "server" "set-cookie"
-        "transfer-encoding" "user-agent" "vary" "via" "x-forwarded-for" "x-request-id"
-    )
 }

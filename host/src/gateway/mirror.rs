@@ -54,7 +54,7 @@ struct Job {
 }
 
 /// Sends copies to the plan's mirrors, now or when the body has been read.
-pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template, out: &Outgoing<'_>) {
+pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template, out: &Outgoing) {
     if plan.mirrors.is_empty() {
         return;
     }

@@ -9,15 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use silverback_core::contract::plan::{OwnedPlan, Protocol};
 
 use super::body::{RequestBody, UpstreamBody};
+use super::connection::Client;
 use super::filter;
-use super::headers::{self, Forwarded};
+use super::headers;
 use super::pool::{Key, TlsKey};
 use super::transaction::Transaction;
 use super::upgrade;
 use super::upstream_tls::NO_POLICY;
 
 /// What a request is made of, for each try anew.
-pub(super) struct Outgoing<'a> {
+pub(super) struct Outgoing {
     pub(super) method: Method,
     /// The client's version of HTTP.
     pub(super) version: Version,
@@ -27,7 +28,7 @@ pub(super) struct Outgoing<'a> {
     /// later tries make them anew from the exchange, so that the first needs no copy.
     pub(super) headers: Option<HeaderMap>,
     pub(super) body: Option<Rc<RequestBody>>,
-    pub(super) forwarded: &'a Forwarded,
+    pub(super) client: Rc<Client>,
     /// The protocols that the client wants to change to.
     pub(super) upgrade: Option<HeaderValue>,
 }
@@ -91,14 +92,14 @@ impl Template {
     fn headers(
         &self,
         mut headers: HeaderMap,
-        out: &Outgoing<'_>,
+        out: &Outgoing,
         endpoint: SocketAddr,
     ) -> HeaderMap {
         headers::strip_request(&mut headers);
         self.edit(&mut headers);
         // X-Forwarded-Host is the client's Host, not the plan's.
         let path = out.target.path_and_query().map_or("", |path| path.as_str());
-        out.forwarded.apply(&mut headers, out.version, path);
+        out.client.forwarded.apply(&mut headers, out.version, path);
         let host = match &self.host {
             Some(host) => Some(host.clone()),
             // HTTP/1.0 without Host: HTTP/1.1 needs one.
@@ -115,7 +116,7 @@ impl Template {
     pub(super) fn request(
         &self,
         tx: &Transaction,
-        out: &mut Outgoing<'_>,
+        out: &mut Outgoing,
         peer: &Peer,
     ) -> Result<Request<UpstreamBody>, NoAuthority> {
         let headers = out.headers.take();
@@ -145,7 +146,7 @@ impl Template {
     pub(super) fn copy(
         &self,
         tx: &Transaction,
-        out: &Outgoing<'_>,
+        out: &Outgoing,
         endpoint: SocketAddr,
     ) -> Request<()> {
         let headers = match &out.headers {

@@ -64,7 +64,7 @@ struct Clock {
 pub(super) async fn execute(
     tx: &mut Transaction,
     plan: &OwnedPlan,
-    mut out: Outgoing<'_>,
+    out: &mut Outgoing,
 ) -> Result<Answered, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let clock = Clock::start(plan.deadlines);
@@ -72,7 +72,7 @@ pub(super) async fn execute(
         return Err(NO_PLUGINS);
     }
     let template = Template::new(plan, &out.target).ok_or(BAD_PLAN)?;
-    mirror::copies(tx, plan, &template, &out);
+    mirror::copies(tx, plan, &template, out);
     let mut number = 0;
     let mut kept = true;
     loop {
@@ -94,7 +94,7 @@ pub(super) async fn execute(
             Patience::new(plan, clock.try_until()),
             kept,
             body.as_deref(),
-            || template.request(tx, &mut out, &peer),
+            || template.request(tx, out, &peer),
         );
         let answer = answer.await;
         let replayable = out.body.as_ref().is_none_or(|body| body.replayable());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use silverback_emulator::ContextId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -52,6 +53,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type Reply = Response<ResponseBody>;
 
+/// A request of which all is done that needs no waiting.
+pub(super) enum Begun {
+    /// It got its answer.
+    Answered(Reply),
+    /// The filter has seen its head.
+    Decided(Box<Decided>),
+}
+
+/// A request with what the filter said.
+pub(super) struct Decided {
+    tx: Box<Transaction>,
+    decision: Decision,
+    outgoing: Outgoing,
+    upgrade: Option<upgrade::Asked>,
+}
+
 /// Accepts connections until told to stop.
 pub(super) async fn accept(
     shared: Rc<Shared>,
@@ -87,12 +104,12 @@ pub(super) async fn accept(
     }
 }
 
-/// Answers a request.
-pub(super) async fn handle(
-    shared: Rc<Shared>,
-    client: Rc<Client>,
+/// Checks a request and asks the filter.
+pub(super) fn begin(
+    shared: &Rc<Shared>,
+    client: &Rc<Client>,
     mut request: Request<Incoming>,
-) -> Reply {
+) -> Begun {
     shared.counters.requests.inc();
     let upgrade = upgrade::Asked::of(&mut request);
     let (mut parts, incoming) = request.into_parts();
@@ -104,22 +121,65 @@ pub(super) async fn handle(
     };
     let checked = request::check(&mut parts, &shared.limits)
         .and_then(|()| request::check_length(&parts, &shared.limits))
-        .and_then(|()| check_listener(&shared, &client, &parts));
+        .and_then(|()| check_listener(shared, client, &parts));
     let exchange = match checked {
         Ok(()) => filter::exchange(&parts, &origin).ok_or(TOO_LONG),
         Err(refusal) => Err(refusal),
     };
     let exchange = match exchange {
         Ok(exchange) => exchange,
-        Err(refusal) => return refuse_unseen(&shared, &client, &parts, &refusal),
+        Err(refusal) => return Begun::Answered(refuse_unseen(shared, client, &parts, &refusal)),
     };
     let (source, version) = (client.peer.ip(), parts.version);
-    let mut tx = Transaction::new(Rc::clone(&shared), exchange, source, version);
+    let mut tx = Transaction::new(Rc::clone(shared), exchange, source, version);
     let body = RequestBody::new(incoming, &shared.limits, &tx.received);
 
-    let decision = match decide(&mut tx, body.as_deref()).await {
+    let (context, decision) = shared.filter.request(&mut tx.exchange);
+    tx.context = context;
+    let decision = match decision {
         Ok(decision) => decision,
-        Err(refusal) => return refuse(tx, &refusal),
+        Err(trap) => {
+            shared.filter.trapped(&trap, "on_request_headers");
+            return Begun::Answered(refuse(tx, &TRAPPED));
+        }
+    };
+    Begun::Decided(Box::new(Decided {
+        tx,
+        decision,
+        outgoing: Outgoing {
+            method: parts.method,
+            version: parts.version,
+            target: parts.uri,
+            headers: Some(parts.headers),
+            body,
+            client: Rc::clone(client),
+            upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
+        },
+        upgrade,
+    }))
+}
+
+/// Answers a request.
+pub(super) async fn answer(begun: Begun) -> Reply {
+    let decided = match begun {
+        Begun::Answered(reply) => return reply,
+        Begun::Decided(decided) => decided,
+    };
+    let Decided {
+        mut tx,
+        decision,
+        mut outgoing,
+        upgrade,
+    } = *decided;
+    let shared = Rc::clone(&tx.shared);
+    let decision = match (decision, tx.context, &outgoing.body) {
+        (Decision::Wait, Some(context), Some(body)) => {
+            match Box::pin(show_body(&mut tx, context, body)).await {
+                Ok(decision) => decision,
+                Err(refusal) => return refuse(tx, &refusal),
+            }
+        }
+        (decision, ..) => decision,
     };
     let plan = match decision {
         Decision::Plan(plan) => plan,
@@ -135,19 +195,12 @@ pub(super) async fn handle(
         }
     };
 
-    let unchanged = filter::request_headers_unchanged(&tx.exchange, &parts.headers);
-    let outgoing = Outgoing {
-        method: parts.method,
-        version: parts.version,
-        target: parts.uri,
-        headers: unchanged.then_some(parts.headers),
-        body: body.clone(),
-        forwarded: &client.forwarded,
-        upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
-    };
+    let headers = outgoing.headers.take();
+    outgoing.headers =
+        headers.filter(|headers| filter::request_headers_unchanged(&tx.exchange, headers));
     tx.plan = Some(Rc::clone(&plan));
     tx.asking();
-    let answered = plan_exec::execute(&mut tx, &plan, outgoing).await;
+    let answered = plan_exec::execute(&mut tx, &plan, &mut outgoing).await;
     tx.asked();
     let read_timeout = Duration::from_millis(plan.timeouts.read.into());
     let answered = match answered {
@@ -161,7 +214,7 @@ pub(super) async fn handle(
     };
     let response = answered.response;
     if response.status().is_informational() {
-        return switch(tx, client, upgrade, response, read_timeout);
+        return switch(tx, outgoing.client, upgrade, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
     shared.counters.proxied.inc();
@@ -175,7 +228,7 @@ pub(super) async fn handle(
     let body = ResponseBody::Upstream(Box::new(Relay {
         incoming,
         connection: Some(answered.connection),
-        request: body,
+        request: outgoing.body,
         read_timeout,
         pause: None,
         transaction: tx,
@@ -238,19 +291,13 @@ fn switch(
     Response::from_parts(head, ResponseBody::full(Bytes::new(), None))
 }
 
-/// Asks the filter; if it pauses, it is shown the body.
-async fn decide(tx: &mut Transaction, body: Option<&RequestBody>) -> Result<Decision, Refusal> {
+/// Shows the filter the body that it paused for.
+async fn show_body(
+    tx: &mut Transaction,
+    context: ContextId,
+    body: &RequestBody,
+) -> Result<Decision, Refusal> {
     let shared = Rc::clone(&tx.shared);
-    let trapped = |trap, callback| {
-        shared.filter.trapped(&trap, callback);
-        TRAPPED
-    };
-    let (context, decision) = shared.filter.request(&mut tx.exchange);
-    tx.context = context;
-    let decision = decision.map_err(|trap| trapped(trap, "on_request_headers"))?;
-    let (Decision::Wait, Some(context), Some(body)) = (&decision, context, body) else {
-        return Ok(decision);
-    };
     let bytes = match body.collect(shared.limits.max_buffered_body).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(BODY_TOO_LARGE),
@@ -259,7 +306,10 @@ async fn decide(tx: &mut Transaction, body: Option<&RequestBody>) -> Result<Deci
     };
     tx.exchange.request_body = Some(bytes);
     let decision = shared.filter.body(context, &mut tx.exchange);
-    decision.map_err(|trap| trapped(trap, "on_request_body"))
+    decision.map_err(|trap| {
+        shared.filter.trapped(&trap, "on_request_body");
+        TRAPPED
+    })
 }
 
 /// The filter's own response.
