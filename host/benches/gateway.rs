@@ -1,7 +1,7 @@
 //! The gateway with silverback.wasm and a real table, against a plain hyper proxy, in one run.
 //!
 //! ```text
-//! cargo bench -p silverback --bench gateway [-- throughput|memory|changes] [SECONDS]
+//! cargo bench -p silverback --bench gateway [-- throughput|memory|changes] [SECONDS [CONNECTIONS]]
 //! ```
 //! * `throughput`: both proxies run on one thread, with the same raw-socket load and backend on other
 //!   threads, in turns, so that what else the machine does hits both; medians of the rounds. Two ratios are
@@ -73,14 +73,16 @@ fn main() {
         memory::proxy(&args[at + 1..]);
         return;
     }
-    let seconds = args.iter().find_map(|arg| arg.parse::<f64>().ok());
+    let mut numbers = args.iter().filter_map(|arg| arg.parse::<f64>().ok());
+    let seconds = numbers.next();
+    let connections = numbers.next().map(|number| number as usize);
     let time = |default: f64| Duration::from_secs_f64(seconds.unwrap_or(default));
     let wanted = |what: &str| {
         let named = |arg: &String| ["throughput", "memory", "changes"].contains(&&**arg);
         args.iter().any(|arg| arg == what) || !args.iter().any(named)
     };
     if wanted("throughput") {
-        throughput::run(time(1.0));
+        throughput::run(time(1.0), connections);
     }
     if wanted("memory") {
         memory::run();

@@ -42,6 +42,7 @@ mod server;
 mod server_io;
 mod stats;
 mod streams;
+mod timer;
 mod tls;
 mod transaction;
 mod transport;

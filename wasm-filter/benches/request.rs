@@ -117,7 +117,7 @@ impl Node {
         };
         info.encode(&mut message).expect("short");
         let mut properties = Properties::with_shim();
-        properties.set_static(REQUEST_PROPERTY, message);
+        properties.set(REQUEST_PROPERTY, message);
         let mut exchange = Exchange::new("GET", "/").properties(properties);
         let id = self.worker.open().expect("open");
         self.worker

@@ -42,7 +42,7 @@ fn ask(worker: &mut Worker, host: &str, path: &str) -> String {
     let mut message = Vec::new();
     info.encode(&mut message).expect("a request");
     let mut properties = Properties::with_shim();
-    properties.set_static(silverback_core::contract::REQUEST_PROPERTY, message);
+    properties.set(silverback_core::contract::REQUEST_PROPERTY, message);
     let mut exchange = Exchange::new("GET", path).properties(properties);
     let id = worker.open().expect("a context");
     worker

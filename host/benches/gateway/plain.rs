@@ -109,9 +109,7 @@ async fn proxy(
     }
     let endpoint = upstream.turn.get();
     let (addr, idle) = &upstream.endpoints[endpoint];
-    upstream
-        .turn
-        .set((endpoint + 1) % upstream.endpoints.len());
+    upstream.turn.set((endpoint + 1) % upstream.endpoints.len());
     let kept = idle.borrow_mut().pop();
     let mut sender = match kept {
         Some(sender) => sender,

@@ -9,7 +9,8 @@ use crate::{Speaks, load, plain};
 const CONNECTIONS: [usize; 3] = [1, 16, 512];
 const ROUNDS: usize = 7;
 
-pub(crate) fn run(time: Duration) {
+/// With so many connections; `None` = each of [`CONNECTIONS`].
+pub(crate) fn run(time: Duration, only: Option<usize>) {
     let backend = load::backend();
     let endpoints = addresses(0).map(|ip| SocketAddr::new(ip, backend.port()));
     let plain = plain::start(endpoints.collect());
@@ -20,7 +21,7 @@ pub(crate) fn run(time: Duration) {
     );
     println!("|-|-|-|-|-|-|-|-|-|-|-|-|");
     for (speaks, plain) in Speaks::ALL.into_iter().zip(plain) {
-        for connections in CONNECTIONS {
+        for connections in only.map_or(CONNECTIONS.to_vec(), |only| vec![only]) {
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 a.push(load::measure(

@@ -77,7 +77,7 @@ impl Headers {
         let Some(first) = self.position(name) else {
             return self.add(name, value);
         };
-        self.lines[first].value = self.write(value.as_ref());
+        self.set_at(first, value.as_ref());
         let (text, mut at) = (&self.text, 0);
         self.lines.retain(|line| {
             at += 1;
@@ -90,7 +90,7 @@ impl Headers {
         let name = name.as_ref();
         match self.position(name) {
             None => self.add(name, value),
-            Some(first) => self.lines[first].value = self.write(value.as_ref()),
+            Some(first) => self.set_at(first, value.as_ref()),
         }
     }
 
@@ -131,6 +131,17 @@ impl Headers {
     pub fn clear(&mut self) {
         self.text.clear();
         self.lines.clear();
+    }
+
+    /// Puts a value in place of that of the header at this place.
+    pub(crate) fn set_at(&mut self, at: usize, value: &[u8]) {
+        self.lines[at].value = self.write(value);
+    }
+
+    /// Keeps the headers whose name, exactly as it is written, is wanted.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) {
+        let text = &self.text;
+        self.lines.retain(|line| wanted(line.name(text)));
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {

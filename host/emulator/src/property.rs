@@ -2,7 +2,7 @@
 //!
 //! The table of names and the rules of its setters are Kong's (Kong facts 1 and 3).
 
-use std::borrow::Cow;
+use crate::headers::Headers;
 
 /// Why a property cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum PropertyError {
 /// checked in strict mode as Kong checks them.
 #[derive(Clone, Debug, Default)]
 pub struct Properties {
-    values: Vec<(Cow<'static, [u8]>, Vec<u8>)>,
+    values: Headers,
     shim: bool,
     upstreams: Vec<String>,
     target: Option<(Vec<u8>, u16)>,
@@ -93,6 +93,8 @@ impl Properties {
     /// With Silverback's shim: `kong.silverback.*` exists and its setters never refuse.
     pub fn with_shim() -> Self {
         Self {
+            // Request, plan and an address.
+            values: Headers::with_capacity(4, 512),
             shim: true,
             ..Self::default()
         }
@@ -113,33 +115,24 @@ impl Properties {
     /// `ngx.remote_addr`).
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = canonical(name.as_ref());
-        self.values
-            .iter()
-            .find(|(n, _)| n.as_ref() == name)
-            .map(|(_, v)| v.as_slice())
+        let mut all = self.values.iter();
+        all.find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
     /// Sets a property on the embedder's side: nothing is refused.
-    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        let name = canonical(name.as_bytes());
-        self.put(name, || Cow::Owned(name.to_vec()), value.into());
-    }
-
-    /// [`Properties::set`] for a name that is a constant: it is not copied.
-    pub fn set_static(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
-        let name = canonical(name.as_bytes());
-        self.put(name, || Cow::Borrowed(name), value.into());
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.put(canonical(name.as_bytes()), value.as_ref());
     }
 
     /// Takes a property away.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         let name = canonical(name.as_ref());
-        self.values.retain(|(n, _)| n.as_ref() != name);
+        self.values.retain(|n| n != name);
     }
 
     /// All properties, in the order of their first set.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.values.iter().map(|(n, v)| (n.as_ref(), v.as_slice()))
+        self.values.iter()
     }
 
     /// Host and port that the filter gave as `kong.service.target`.
@@ -161,8 +154,8 @@ impl Properties {
             self.check(name, value)?;
         }
         match value {
-            Some(value) => self.put(name, || Cow::Owned(name.to_vec()), value.to_vec()),
-            None => self.values.retain(|(n, _)| n.as_ref() != name),
+            Some(value) => self.put(name, value),
+            None => self.values.retain(|n| n != name),
         }
         Ok(())
     }
@@ -185,11 +178,7 @@ impl Properties {
                         );
                     };
                     // The setter overwrites the Host that goes upstream (Kong facts 1.3).
-                    self.put(
-                        b"ngx.upstream_host",
-                        || Cow::Borrowed(b"ngx.upstream_host"),
-                        host.to_vec(),
-                    );
+                    self.put(b"ngx.upstream_host", host);
                     self.target = Some((host.to_vec(), port));
                     Ok(())
                 }
@@ -223,10 +212,11 @@ impl Properties {
         }
     }
 
-    fn put(&mut self, name: &[u8], owned: impl FnOnce() -> Cow<'static, [u8]>, value: Vec<u8>) {
-        match self.values.iter_mut().find(|(n, _)| n.as_ref() == name) {
-            Some((_, old)) => *old = value,
-            None => self.values.push((owned(), value)),
+    fn put(&mut self, name: &[u8], value: &[u8]) {
+        let at = self.values.iter().position(|(n, _)| n == name);
+        match at {
+            Some(at) => self.values.set_at(at, value),
+            None => self.values.add(name, value),
         }
     }
 }

@@ -5,6 +5,7 @@ mod request;
 mod retired;
 mod roots;
 
+use rustc_hash::FxHashSet;
 use wasmtime::Store;
 
 use crate::abi::{Action, Phase};
@@ -32,7 +33,7 @@ pub struct Worker {
     next_context: u32,
     restarts: u64,
     /// Contexts of the present instance that are open.
-    open: std::collections::HashSet<u32>,
+    open: FxHashSet<u32>,
     /// What was replaced and has requests in flight, oldest first.
     retired: Vec<Worker>,
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -14,6 +15,7 @@ use super::body::{Progress, RequestBody, UpstreamBody};
 use super::dial::DialError;
 use super::outgoing::{NoAuthority, Peer};
 use super::pool::Connection;
+use super::timer::LazySleep;
 use super::worker::Shared;
 
 /// An upstream's answer, with the connection that its body comes over.
@@ -125,10 +127,12 @@ pub(super) async fn attempt(
     })?;
 
     let request = request()?;
+    let mut timer = connection.timer.take();
     let outcome = {
         let sending = pin!(connection.send(request));
-        wait(sending, body, patience, Instant::now()).await
+        wait(sending, body, patience, &mut timer).await
     };
+    connection.timer = timer;
     let mut error = match outcome {
         Some(Ok(response)) => {
             return Ok(Answered {
@@ -176,17 +180,24 @@ async fn wait<F: Future>(
     mut sending: Pin<&mut F>,
     body: Option<&RequestBody>,
     patience: Patience,
-    sent_at: Instant,
+    timer: &mut Option<Pin<Box<LazySleep>>>,
 ) -> Option<F::Output> {
     let Patience {
         send, read, until, ..
     } = patience;
+    let sent_at = Instant::now();
     let by = |due: Instant| until.map_or(due, |until| due.min(until));
-    let first = if body.is_some() { send.min(read) } else { read };
-    let mut timer = pin!(tokio::time::sleep_until(by(sent_at + first).into()));
+    let first = by(sent_at + if body.is_some() { send.min(read) } else { read });
+    let timer = match timer {
+        Some(timer) => {
+            timer.as_mut().reset(first);
+            timer
+        }
+        None => timer.insert(Box::pin(LazySleep::until(first))),
+    };
     std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(output) = sending.as_mut().poll(cx) {
-            return std::task::Poll::Ready(Some(output));
+        if let Poll::Ready(output) = sending.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
         }
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
@@ -199,11 +210,11 @@ async fn wait<F: Future>(
                 },
             );
             if due <= now {
-                return std::task::Poll::Ready(None);
+                return Poll::Ready(None);
             }
-            timer.as_mut().reset(due.into());
+            timer.as_mut().reset(due);
         }
-        std::task::Poll::Pending
+        Poll::Pending
     })
     .await
 }

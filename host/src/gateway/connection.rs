@@ -26,6 +26,7 @@ use super::preface;
 use super::server;
 use super::server_io::ServerIo;
 use super::streams::{Streams, Verdict};
+use super::timer::LazyTimer;
 use super::transport::Io;
 use super::worker::Shared;
 
@@ -108,7 +109,7 @@ impl Builders {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new())
+            .timer(LazyTimer)
             .header_read_timeout(limits.header_read_timeout)
             .max_header_size(limits.max_header_bytes)
             // The buffer must hold what the limit allows.

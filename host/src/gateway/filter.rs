@@ -134,7 +134,7 @@ impl FilterHost {
         result: Option<Vec<u8>>,
     ) -> Result<(), Trap> {
         if let Some(result) = result {
-            exchange.properties.set_static(RESULT_PROPERTY, result);
+            exchange.properties.set(RESULT_PROPERTY, result);
         }
         let mut worker = self.worker.borrow_mut();
         let logged = worker.on_log(id, exchange);
@@ -208,8 +208,8 @@ pub(super) fn exchange(parts: &Parts, origin: &Origin<'_>) -> Option<Exchange> {
     let mut message = Vec::with_capacity(16 + info.host.len() + path.len() + method.len() + 48);
     info.encode(&mut message).ok()?;
     let mut properties = Properties::with_shim();
-    properties.set_static(REQUEST_PROPERTY, message);
-    properties.set_static("ngx.remote_addr", origin.source);
+    properties.set(REQUEST_PROPERTY, message);
+    properties.set("ngx.remote_addr", origin.source);
 
     let mut exchange = Exchange::new(method, path).properties(properties);
     if origin.tls {

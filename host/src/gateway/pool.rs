@@ -8,19 +8,22 @@
 //! requests share it.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use super::body::UpstreamBody;
 use super::dial::{Dialer, Origin};
 use super::limits::Limits;
+use super::timer::LazySleep;
 
 /// What connections must have in common to stand for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +51,8 @@ pub(super) struct Connection {
     idle_since: Instant,
     /// It has carried a request: the upstream may have closed it in the meantime.
     pub(super) used: bool,
+    /// The timer of the last try.
+    pub(super) timer: Option<Pin<Box<LazySleep>>>,
 }
 
 /// What requests are given to.
@@ -85,7 +90,7 @@ pub(super) enum Joined {
 pub(super) struct DialTurn {
     key: Key,
     done: watch::Sender<Option<DialFailed>>,
-    slots: Rc<RefCell<HashMap<Key, Slot>>>,
+    slots: Rc<RefCell<FxHashMap<Key, Slot>>>,
 }
 
 /// The HTTP/1.1 connections of a key that nobody uses.
@@ -104,8 +109,8 @@ const LOOKED_AT: usize = 8;
 
 /// The connections.
 pub(super) struct Pool {
-    idle: RefCell<HashMap<Key, Idle>>,
-    slots: Rc<RefCell<HashMap<Key, Slot>>>,
+    idle: RefCell<FxHashMap<Key, Idle>>,
+    slots: Rc<RefCell<FxHashMap<Key, Slot>>>,
     per_endpoint: usize,
     timeout: Duration,
 }
@@ -120,6 +125,7 @@ impl Connection {
             origin,
             idle_since: Instant::now(),
             used: false,
+            timer: None,
         }
     }
 
@@ -166,6 +172,7 @@ impl Connection {
             origin: self.origin.clone(),
             idle_since: self.idle_since,
             used: self.used,
+            timer: None,
         };
         self.used = true;
         self.idle_since = Instant::now();
@@ -259,14 +266,14 @@ impl Pool {
         connection.idle_since = Instant::now();
         connection.used = true;
         let mut idle = self.idle.borrow_mut();
-        if !idle.contains_key(&connection.key) {
-            idle.insert(connection.key.clone(), Idle::default());
-        }
-        if let Some(idle) = idle.get_mut(&connection.key) {
-            if idle.len() >= self.per_endpoint {
-                idle.drop_oldest();
+        match idle.get_mut(&connection.key) {
+            Some(idle) => idle.put(connection, self.per_endpoint),
+            None => {
+                let mut new = Idle::default();
+                let key = connection.key.clone();
+                new.put(connection, self.per_endpoint);
+                idle.insert(key, new);
             }
-            idle.settling.push_back(connection);
         }
     }
 
@@ -330,10 +337,11 @@ impl Idle {
         }
     }
 
-    fn drop_oldest(&mut self) {
-        if self.ready.pop_front().is_none() {
+    fn put(&mut self, connection: Connection, most: usize) {
+        if self.len() >= most && self.ready.pop_front().is_none() {
             self.settling.pop_front();
         }
+        self.settling.push_back(connection);
     }
 }
 

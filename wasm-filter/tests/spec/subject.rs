@@ -159,7 +159,7 @@ impl Subject {
         let mut message = Vec::new();
         info.encode(&mut message).expect("short fields");
         let mut properties = Properties::with_shim();
-        properties.set_static(REQUEST_PROPERTY, message);
+        properties.set(REQUEST_PROPERTY, message);
         let mut exchange = Exchange::new("GET", "/").properties(properties);
         for (name, value) in &ask.headers {
             exchange.request_headers.add(name.as_bytes(), value.clone());

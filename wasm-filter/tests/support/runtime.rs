@@ -463,7 +463,7 @@ impl WasmWorker {
             false => Properties::with_shim(),
         };
         if let Some(message) = &input.message {
-            properties.set_static(REQUEST_PROPERTY, message.clone());
+            properties.set(REQUEST_PROPERTY, message.clone());
         }
         let mut exchange = Exchange::new("GET", "/").properties(properties);
         for (name, value) in &input.headers {
@@ -503,7 +503,7 @@ impl WasmWorker {
             return;
         };
         if let Some(result) = result {
-            exchange.properties.set_static(RESULT_PROPERTY, result);
+            exchange.properties.set(RESULT_PROPERTY, result);
         }
         self.worker.on_log(id, &mut exchange).expect("no trap");
         self.worker.close(id, &mut exchange).expect("no trap");
