@@ -28,6 +28,11 @@ rollout REQUESTS="1000000" ROLLOUTS="100" SEED="4":
     SILVERBACK_REQUESTS={{ REQUESTS }} SILVERBACK_ROLLOUTS={{ ROLLOUTS }} SILVERBACK_SEED={{ SEED }} \
         cargo test --workspace --release --test rollout -- --nocapture
 
+# Tables change and workers answer while everything fails that can (docs/simulation.md)
+churn COMMITS="1000000" LOOKUPS="100000000" SEED="20261129":
+    SILVERBACK_COMMITS={{ COMMITS }} SILVERBACK_LOOKUPS={{ LOOKUPS }} SILVERBACK_SEED={{ SEED }} \
+        cargo test -p silverback-core --features std --release --test churn -- --nocapture
+
 # Run a set of manifests; both modules are built and replaced when their sources change
 dev PATH="examples/quickstart" *ARGS:
     cargo run --release -- dev {{ PATH }} --rebuild "cargo build --release --package silverback-guests" --rebuild-on wasm-filter/src,wasm-filter/core/src,wit {{ ARGS }}
@@ -55,15 +60,21 @@ status-page:
 bench:
     cargo bench -p silverback-core --bench lookup
     cargo bench -p silverback-core --bench balance
+    cargo bench -p silverback-core --bench publish
     cargo bench -p silverback-filter --bench guest
     cargo bench -p silverback-filter --bench request
     cargo bench -p silverback --bench translator
     cargo bench -p silverback-emulator
     cargo bench -p silverback --bench gateway
+    cargo bench -p silverback --bench gateway_api
 
 # The gateway alone: `throughput`, `memory` or `changes`, and seconds
 bench-gateway *ARGS:
     cargo bench -p silverback --bench gateway -- {{ ARGS }}
+
+# The tests of gateway-api-bench without a cluster: `probe`, `change`, `attached` or `scale`, and routes
+bench-gateway-api *ARGS:
+    cargo bench -p silverback --bench gateway_api -- {{ ARGS }}
 
 # Mutants of matching and ranking that no test catches (needs cargo-mutants; docs/mutants.md)
 mutants *ARGS:

@@ -54,14 +54,14 @@ mod entry {
     )]
     use proxy_wasm::traits::RootContext;
 
+    use crate::proxy::{Host, Proxy as _};
+
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
         // A panic is a bug here; the log says where before the host sees the trap.
         std::panic::set_hook(Box::new(|info| {
-            let _ = proxy_wasm::hostcalls::log(
-                proxy_wasm::types::LogLevel::Critical,
-                &format!("silverback: {info}"),
-            );
+            let message = format!("silverback: {info}");
+            Host.log(proxy_wasm::types::LogLevel::Critical, &message);
         }));
         proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> {
             Box::new(super::root::Root::default())

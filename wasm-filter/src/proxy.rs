@@ -1,7 +1,12 @@
 //! The whole boundary between the filter and the proxy that it runs in.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{LogLevel, MapType, MetricType};
+#[cfg(target_family = "wasm")]
+mod host;
+
+#[cfg(target_family = "wasm")]
+pub(crate) use host::Host;
+
+use proxy_wasm::types::{LogLevel, MetricType};
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::{SharedData, StoreError};
 
@@ -15,7 +20,10 @@ pub trait Proxy {
     /// `kong.silverback.result`. Once at the end of a request, only where a policy needs it.
     fn result(&self) -> Option<Vec<u8>>;
     /// The first value of a request header. Only for headers that a candidate rule asks for.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`NotAnswered`]: nobody knows whether there is one.
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, NotAnswered>;
     /// A value of shared data and its cas. Once a request, more when the epoch has changed.
     ///
     /// # Errors
@@ -24,7 +32,10 @@ pub trait Proxy {
     /// Milliseconds since 1970. Once a tick, and at the end of a request where a policy needs it.
     fn now(&self) -> u64;
     /// Answers the request.
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
+    ///
+    /// # Errors
+    /// [`NotAnswered`]: the client gets nothing from here.
+    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), NotAnswered>;
     /// Changes a header of the response. Only for rules that say so.
     fn edit_response(&self, edit: &ResponseEdit);
     /// The id of a metric. Once for each in a worker's life, in a tick.
@@ -37,76 +48,9 @@ pub trait Proxy {
     fn log(&self, level: LogLevel, message: &str);
 }
 
-/// The proxy behind proxy-wasm's host functions.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Host;
-
-impl Proxy for Host {
-    fn request(&self) -> Option<Vec<u8>> {
-        hostcalls::get_property(vec!["kong", "silverback", "request"]).ok()?
-    }
-
-    fn set_plan(&self, plan: &[u8]) {
-        // The shim's setter never refuses: what it does not understand it answers with 500.
-        let _ = hostcalls::set_property(vec!["kong", "silverback", "plan"], Some(plan));
-    }
-
-    fn result(&self) -> Option<Vec<u8>> {
-        hostcalls::get_property(vec!["kong", "silverback", "result"]).ok()?
-    }
-
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).ok()?
-    }
-
-    fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        let key = core::str::from_utf8(key).map_err(|_| StoreError::Unavailable)?;
-        match hostcalls::get_shared_data(key) {
-            Ok((Some(value), cas)) => Ok(Some((value, cas.unwrap_or_default()))),
-            Ok((None, _)) => Ok(None),
-            Err(_) => Err(StoreError::Unavailable),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        let now = hostcalls::get_current_time().ok();
-        now.and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok())
-            .and_then(|since| u64::try_from(since.as_millis()).ok())
-            .unwrap_or_default()
-    }
-
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
-        let _ = hostcalls::send_http_response(u32::from(status), headers.to_vec(), Some(body));
-    }
-
-    fn edit_response(&self, edit: &ResponseEdit) {
-        let map = MapType::HttpResponseHeaders;
-        let _ = match edit {
-            ResponseEdit::Remove(name) => hostcalls::set_map_value_bytes(map, name, None),
-            ResponseEdit::Set(name, value) => {
-                hostcalls::set_map_value_bytes(map, name, Some(value))
-            }
-            ResponseEdit::Add(name, value) => hostcalls::add_map_value_bytes(map, name, value),
-        };
-    }
-
-    fn define_metric(&self, kind: MetricType, name: &str) -> Option<u32> {
-        hostcalls::define_metric(kind, name).ok()
-    }
-
-    fn increment_metric(&self, id: u32, by: u64) {
-        let by = i64::try_from(by).unwrap_or(i64::MAX);
-        let _ = hostcalls::increment_metric(id, by);
-    }
-
-    fn record_metric(&self, id: u32, value: u64) {
-        let _ = hostcalls::record_metric(id, value);
-    }
-
-    fn log(&self, level: LogLevel, message: &str) {
-        let _ = hostcalls::log(level, message);
-    }
-}
+/// The data plane did not do what it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnswered;
 
 /// Shared data through a proxy, read only.
 pub(crate) struct Shared<'p, P>(pub(crate) &'p P);

@@ -3,9 +3,8 @@
 use core::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+use proxy_wasm::types::{ContextType, LogLevel};
 
 use crate::config::Config;
 use crate::http::Http;
@@ -34,13 +33,17 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let json = if size == 0 {
-            Vec::new()
-        } else {
-            hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-                .ok()
-                .flatten()
-                .unwrap_or_default()
+        let json = match size {
+            0 => Some(Vec::new()),
+            size => Host.configuration(size),
+        };
+        let Some(json) = json else {
+            // Without the map of ports it would serve what others shall not see.
+            Host.log(
+                LogLevel::Error,
+                "silverback: the configuration cannot be read",
+            );
+            return false;
         };
         #[cfg(feature = "standalone")]
         let parsed = crate::standalone::Standalone::parse(&json).map(|(config, standalone)| {
@@ -55,8 +58,7 @@ impl RootContext for Root {
         match parsed {
             Ok(config) => {
                 self.config = Rc::new(config);
-                // A host without timers has no metrics; requests need none.
-                let _ = hostcalls::set_tick_period(TICK);
+                Host.tick_every(TICK);
                 true
             }
             Err(error) => {

@@ -1,6 +1,6 @@
 //! What one worker does with each request; the same natively (tests) and in the .wasm.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use proxy_wasm::types::LogLevel;
@@ -49,6 +49,8 @@ pub enum Next {
 struct RequestHeaders<'p, P> {
     proxy: &'p P,
     known: RefCell<Vec<Known>>,
+    /// One of them could not be asked.
+    failed: Cell<bool>,
 }
 
 /// Name and first value of a header; `None` = not there.
@@ -127,6 +129,7 @@ impl Worker {
         let headers = RequestHeaders {
             proxy,
             known: RefCell::default(),
+            failed: Cell::new(false),
         };
         let scratch = &mut self.scratch;
         let answered = match table {
@@ -135,6 +138,14 @@ impl Worker {
                 answer(segments, epoch, entry, &info, &headers, spin, scratch)
             }),
         };
+        if headers.failed.get() {
+            // Whether the rule's condition holds is not known: no rule is the right one.
+            self.metrics.count(Metric::NoPlan);
+            if let Some(ticket) = self.scratch.ticket.take() {
+                self.scratch.balancer.done(&ticket, None);
+            }
+            return reply(proxy, 500, Reply::NoPlan.message(), []);
+        }
         match answered {
             Ok(Answer::Proxy) => {
                 self.logged = None;
@@ -213,8 +224,14 @@ fn reply<'h>(
         body = format!("{{\"message\":\"{message}\"}}");
     }
     headers.extend(more);
-    proxy.reply(status, &headers, body.as_bytes());
-    Next::Answered
+    match proxy.reply(status, &headers, body.as_bytes()) {
+        Ok(()) => Next::Answered,
+        // To wait would be to wait for ever. Without a plan the data plane answers 503.
+        Err(_) => Next::Continue {
+            response: ResponseEdits::new(),
+            ticket: None,
+        },
+    }
 }
 
 impl<P: Proxy> Headers for RequestHeaders<'_, P> {
@@ -225,7 +242,10 @@ impl<P: Proxy> Headers for RequestHeaders<'_, P> {
         if let Some((_, found)) = known.iter().find(|(known, _)| **known == *name) {
             return judge(found.as_deref());
         }
-        let found = self.proxy.header(name);
+        let Ok(found) = self.proxy.header(name) else {
+            self.failed.set(true);
+            return judge(None);
+        };
         let judged = judge(found.as_deref());
         known.push((name.into(), found));
         judged

@@ -35,6 +35,11 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(nanos(by), Ordering::SeqCst);
     }
+
+    /// Sets the clock, back too, as somebody who corrects a machine's clock does.
+    pub fn set(&self, now: Duration) {
+        self.0.store(nanos(now), Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {

@@ -25,7 +25,10 @@ macro_rules! functions {
     ($linker:ident, $($call:ident($($arg:ident: $type:ty),*) => $function:path;)*) => {
         $($linker.func_wrap("env", HostCall::$call.name(), |caller: Caller<'_, State>, $($arg: $type),*| -> wasmtime::Result<u32> {
             let mut guest = Guest::enter(caller, HostCall::$call);
-            let reply = $function(&mut guest, $($arg),*);
+            let reply = match guest.fault() {
+                Some(fault) => fault,
+                None => $function(&mut guest, $($arg),*),
+            };
             guest.answer(reply)
         })?;)*
     };

@@ -36,7 +36,7 @@
 //! ignores has no effect. Without it the ABI is taken at its word, as Envoy takes it, which is for
 //! filters that are not written for Kong. What works by luck in Kong, or crashes it, is recorded as
 //! a [`Violation`] ([`SharedStore::violations`], [`Worker::violations`]); a test asserts that there
-//! is none. [`SharedStore::faults`] makes shared data fail on demand.
+//! is none. [`SharedStore::faults`] makes shared data fail on demand, [`WorkerOptions::call_faults`] host calls.
 //!
 //! # From fact to file
 //!
@@ -73,6 +73,7 @@
 //!   than rustc does by default.
 
 mod abi;
+mod call_faults;
 mod clock;
 mod error;
 mod exchange;
@@ -95,6 +96,7 @@ mod violation;
 mod worker;
 
 pub use abi::{Action, LogLevel, Status};
+pub use call_faults::{CallFault, CallFaults};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{CompileError, StartError, Trap};
 pub use exchange::{Exchange, LocalResponse};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::abi::Status;
+use crate::call_faults::CallFaults;
 use crate::clock::{Clock, SystemClock};
 use crate::log::{LogSink, NoLog};
 use crate::metrics::Metrics;
@@ -80,6 +81,8 @@ pub struct WorkerOptions {
     pub metrics: Metrics,
     /// What `proxy_call_foreign_function` can call. In strict mode Kong's filters have none.
     pub foreign: ForeignFunctions,
+    /// Host calls that fail on demand.
+    pub call_faults: CallFaults,
     /// How much a callback may use.
     pub budget: Budget,
     /// Bytes that linear memory may grow to.
@@ -102,6 +105,7 @@ impl Default for WorkerOptions {
             log: Arc::new(NoLog),
             metrics: Metrics::new(),
             foreign: ForeignFunctions::new(),
+            call_faults: CallFaults::new(),
             budget: Budget::Unlimited,
             memory_limit: None,
             client_body_buffer_size: CLIENT_BODY_BUFFER_SIZE,

@@ -180,7 +180,9 @@ impl Peer {
                 Code::Conflict => self.known = None,
                 Code::UnknownBase => self.base = None,
                 Code::MissingSegments => {
-                    missing = refused.details.missing.iter().map(|m| m.0).collect();
+                    // Besides those that were sent: the list leaves them out, and of a commit that
+                    // is refused nothing stays at the node.
+                    missing.extend(refused.details.missing.iter().map(|m| m.0));
                 }
                 Code::DigestMismatch if !damaged => damaged = true,
                 _ => return Err(SyncError::Node(refused)),

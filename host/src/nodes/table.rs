@@ -67,6 +67,12 @@ impl Table {
             *slot.ok_or(TableError::Segment(segment.index))? = Arc::from(&*segment.bytes);
         }
         for (index, id) in root.iter() {
+            // A segment that became empty is not among the changes.
+            if id.len == 0
+                && let Some(slot) = segments.get_mut(index as usize)
+            {
+                *slot = Arc::from([]);
+            }
             // Only what can differ is hashed.
             let same = self.root.get(index) == id
                 && !(changes.segments.iter()).any(|segment| segment.index == index);
@@ -95,5 +101,41 @@ impl Table {
     /// Bytes of a segment; empty where there are no blocks.
     pub fn segment(&self, index: u32) -> &[u8] {
         self.segments.get(index as usize).map_or(&[], |bytes| bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translator::Segment;
+
+    fn changes(segments: &[(u32, &[u8])], root: &Root) -> Changes {
+        let segment = |(index, bytes): &(u32, &[u8])| Segment {
+            index: *index,
+            digest: SegmentId::of(bytes).digest.to_vec(),
+            bytes: bytes.to_vec(),
+        };
+        Changes {
+            segments: segments.iter().map(segment).collect(),
+            root: Some(root.encode()),
+            ..Changes::default()
+        }
+    }
+
+    #[test]
+    fn a_segment_that_became_empty_is_empty_though_no_change_names_it() {
+        let mut root = Root::default();
+        root.set(1, SegmentId::of(b"one"));
+        root.set(2, SegmentId::of(b"two"));
+        let table = Table::default().with(&changes(&[(1, b"one"), (2, b"two")], &root));
+        let table = table.expect("a table").expect("another one");
+        root.set(2, SegmentId::default());
+        let table = table.with(&changes(&[], &root));
+        let table = table.expect("a table").expect("another one");
+        assert_eq!(
+            (table.segment(1), table.segment(2)),
+            (&b"one"[..], &b""[..])
+        );
+        assert_eq!(table.digest(), root.digest());
     }
 }

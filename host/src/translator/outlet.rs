@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use silverback_core::table::root::Root;
+
 use super::bindings::types;
 use crate::object::ObjectKey;
 use crate::problem::Problem;
@@ -96,6 +98,11 @@ impl Outlet {
             if let Some(root) = piece.root
                 && self.root.as_ref() != Some(&root)
             {
+                // A segment that became empty is not among those given: the root says so. When it comes
+                // back with the bytes that it had, they are new to the other side.
+                if let Some(root) = Root::decode(&root) {
+                    self.segments.retain(|index, _| root.get(*index).len > 0);
+                }
                 self.root = Some(root.clone());
                 changes.root = Some(root);
             }
@@ -173,6 +180,8 @@ impl Outlet {
 
 #[cfg(test)]
 mod tests {
+    use silverback_core::table::root::SegmentId;
+
     use super::*;
 
     fn key(name: &str) -> ObjectKey {
@@ -241,6 +250,25 @@ mod tests {
         assert_eq!(again.root, None);
         assert_eq!(again.problems.get(&key("y")), Some(&Vec::new()));
         assert_eq!(again.problems.len(), 1);
+    }
+
+    #[test]
+    fn segment_that_was_empty_is_handed_on_again_with_the_bytes_that_it_had() {
+        let mut outlet = Outlet::default();
+        let with_root = |segments: &[(u32, u8)], there: &[u32]| {
+            let mut root = Root::default();
+            for index in there {
+                root.set(*index, SegmentId::of(b"bytes"));
+            }
+            let mut piece = piece(segments, &[], false);
+            piece.root = Some(root.encode());
+            vec![piece]
+        };
+        outlet.take(with_root(&[(0, 1), (1, 1)], &[0, 1]));
+        let emptied = outlet.take(with_root(&[], &[0]));
+        assert!(emptied.segments.is_empty() && emptied.root.is_some());
+        let back = outlet.take(with_root(&[(1, 1)], &[0, 1]));
+        assert_eq!(indexes(&back), [1]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod failures;
 mod fleet;
+mod missing;
 mod push;
 mod security;
 mod support;

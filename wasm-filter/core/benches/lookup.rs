@@ -1,5 +1,5 @@
-//! `cargo bench -p silverback-core --bench lookup`: one lookup, natively, against a `HashMap` of
-//! the same routes. Times are of a batch of 32 requests that were just written; `items/s` are lookups.
+//! `cargo bench -p silverback-core --bench lookup`: one lookup, natively, against the same routes in a
+//! `HashMap`, in the router `matchit` and in a list by priority that is gone through from its start. Times are of a batch of 32 requests that were just written; `items/s` are lookups.
 #![allow(missing_docs, reason = "a bench has no readers of its documentation")]
 
 use std::collections::HashMap;
@@ -94,6 +94,73 @@ fn baseline_hashmap(bencher: Bencher<'_, '_>, routes: usize) {
                     })
                 });
                 black_box(found.map(|(_, rule)| *rule));
+            }
+        });
+}
+
+/// A baseline with a router of its own kind: matchit, which web frameworks use. Hosts are the first segment of
+/// its paths, with the labels as they are; a prefix is a route with a rest. It ranks static before parameter,
+/// and has no methods, headers or wildcard hosts.
+#[divan::bench(args = [100, 1_000, 10_000, 100_000])]
+fn baseline_matchit(bencher: Bencher<'_, '_>, routes: usize) {
+    let hosts = routes.min(10_000);
+    let mut router = matchit::Router::new();
+    for host in 0..hosts {
+        for path in 0..routes / hosts {
+            let prefix = format!("/{}{}", host_name(host), path_name(path));
+            router.insert(prefix.clone(), path as u32).expect("a route");
+            let below = format!("{prefix}/{{*rest}}");
+            router.insert(below, path as u32).expect("a route");
+        }
+    }
+    let case = Case::new(Shape::Hosts, routes);
+    let mut n = 0;
+    // The host before the path: what an embedder would have to do.
+    let mut key = String::with_capacity(256);
+    bencher
+        .counter(ItemsCount::new(BATCH))
+        .with_inputs(|| requests(&case, &mut n, true))
+        .bench_local_refs(|batch| {
+            for (host, path) in black_box(batch).requests() {
+                key.clear();
+                key.push('/');
+                key.push_str(text(host));
+                key.push_str(text(path));
+                let found = router.at(&key).map(|found| *found.value);
+                black_box(found.expect("a route"));
+            }
+        });
+}
+
+/// A baseline of the other kind: routes in the order of their priority, tried one after the other, as
+/// Kong's atc-router does (performance of its expressions not included: host and prefix are compared
+/// directly).
+#[divan::bench(args = [100, 1_000, 10_000, 100_000])]
+fn baseline_linear(bencher: Bencher<'_, '_>, routes: usize) {
+    let hosts = routes.min(10_000);
+    let mut list: Vec<(String, String, u32)> = Vec::new();
+    for host in 0..hosts {
+        for path in 0..routes / hosts {
+            list.push((host_name(host), path_name(path), path as u32));
+        }
+    }
+    // Longer paths first, as priorities have it; hosts lie as they come.
+    list.sort_by_key(|(_, path, _)| std::cmp::Reverse(path.len()));
+    let case = Case::new(Shape::Hosts, routes);
+    let mut n = 0;
+    bencher
+        .counter(ItemsCount::new(BATCH))
+        .with_inputs(|| requests(&case, &mut n, true))
+        .bench_local_refs(|batch| {
+            for (host, path) in black_box(batch).requests() {
+                let (host, path) = (text(host), text(path));
+                let found = list.iter().find(|(known, prefix, _)| {
+                    known == host
+                        && path
+                            .strip_prefix(prefix.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                });
+                black_box(found.map(|(_, _, rule)| *rule)).expect("a route");
             }
         });
 }

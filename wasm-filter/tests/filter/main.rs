@@ -8,6 +8,7 @@ mod tables;
 mod balance;
 mod config;
 mod degraded;
+mod faults;
 mod harness;
 mod requests;
 mod rules;

@@ -11,11 +11,11 @@ use silverback_core::route::balance::Ticket;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::StoreError;
 use silverback_emulator::{
-    ContextId, Exchange, Filter, Headers, HostCall, ManualClock, MemoryLog, MetricKind, Metrics,
-    Properties, SharedStore, Worker, WorkerOptions,
+    CallFaults, ContextId, Exchange, Filter, Headers, HostCall, ManualClock, MemoryLog, MetricKind,
+    Metrics, Properties, SharedStore, Worker, WorkerOptions,
 };
 use silverback_filter::config::Config;
-use silverback_filter::proxy::Proxy;
+use silverback_filter::proxy::{NotAnswered, Proxy};
 use silverback_filter::worker as native;
 
 use super::node::read;
@@ -86,8 +86,10 @@ pub(crate) struct WasmWorker {
     pub(crate) worker: Worker,
     calls: Calls,
     log: Arc<MemoryLog>,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     metrics: Metrics,
+    /// Host calls that fail on demand.
+    pub(crate) faults: CallFaults,
 }
 
 /// A request that has not ended.
@@ -119,6 +121,17 @@ impl Runtime {
         store: SharedStore,
         number: usize,
     ) -> Result<Self, String> {
+        Self::start_with(wasm, configuration, store, number, CallFaults::new())
+    }
+
+    /// The same with host calls that fail.
+    pub(crate) fn start_with(
+        wasm: bool,
+        configuration: &str,
+        store: SharedStore,
+        number: usize,
+        faults: CallFaults,
+    ) -> Result<Self, String> {
         if !wasm {
             let config = Config::parse(configuration.as_bytes());
             return Ok(Self::Native(Box::new(NativeWorker {
@@ -142,6 +155,7 @@ impl Runtime {
             log: Arc::clone(&log) as Arc<_>,
             clock: Arc::clone(&clock) as Arc<_>,
             metrics: metrics.clone(),
+            call_faults: faults.clone(),
             ..WorkerOptions::default()
         };
         let worker = Worker::start(filter(), store, options).map_err(|error| error.to_string())?;
@@ -151,6 +165,7 @@ impl Runtime {
             log,
             clock,
             metrics,
+            faults,
         })))
     }
 
@@ -378,11 +393,11 @@ impl Proxy for Request<'_> {
         self.output.borrow_mut().plan = Some(plan.to_vec());
     }
 
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
         self.count(|calls| calls.header += 1);
         let mut all = self.input.headers.iter();
         let first = all.find(|(known, _)| known.eq_ignore_ascii_case(name));
-        first.map(|(_, value)| value.clone())
+        Ok(first.map(|(_, value)| value.clone()))
     }
 
     fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
@@ -403,7 +418,7 @@ impl Proxy for Request<'_> {
         self.now.as_millis().try_into().unwrap_or(u64::MAX)
     }
 
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
+    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), NotAnswered> {
         self.count(|_| ());
         let headers = headers.iter();
         self.output.borrow_mut().reply = Some(Reply {
@@ -413,6 +428,7 @@ impl Proxy for Request<'_> {
                 .collect(),
             body: String::from_utf8_lossy(body).into_owned(),
         });
+        Ok(())
     }
 
     fn edit_response(&self, edit: &ResponseEdit) {

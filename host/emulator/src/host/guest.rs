@@ -5,6 +5,7 @@ use std::ops::Range;
 use wasmtime::{AsContextMut, Caller, Memory};
 
 use crate::abi::Status;
+use crate::call_faults::CallFault;
 use crate::error::HostTrap;
 use crate::host_calls::HostCall;
 use crate::state::State;
@@ -14,6 +15,8 @@ use crate::state::State;
 pub(crate) enum Reply {
     /// The guest gets a status.
     Status(Status),
+    /// The guest gets this number, on demand.
+    Number(u32),
     /// The guest traps, as in ngx_wasm_module.
     Trap(String),
     /// The guest trapped while the host called it back.
@@ -39,12 +42,23 @@ impl<'a> Guest<'a> {
         match reply {
             Ok(()) => Ok(Status::Ok as u32),
             Err(Reply::Status(status)) => Ok(status as u32),
+            Err(Reply::Number(number)) => Ok(number),
             Err(Reply::Trap(message)) => Err(wasmtime::Error::new(HostTrap(format!(
                 "{}: {message}",
                 self.call.name()
             )))),
             Err(Reply::Error(error)) => Err(error),
         }
+    }
+
+    /// What this call is to do instead of its work, if somebody has asked for it.
+    pub(crate) fn fault(&self) -> Option<Result<(), Reply>> {
+        let fault = self.caller.data().options.call_faults.strikes(self.call)?;
+        Some(match fault {
+            CallFault::Status(0) | CallFault::Nothing => Ok(()),
+            CallFault::Status(number) => Err(Reply::Number(number)),
+            CallFault::Trap => Err(Reply::Trap("on demand".to_owned())),
+        })
     }
 
     pub(crate) fn state(&mut self) -> &mut State {
