@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use silverback::object::ObjectKey;
-use silverback::translator::{Limits, Session, TranslatorEngine};
+use silverback::translator::{Compiler, Limits, Session, TranslatorEngine};
 use silverback_core::translate::{Options, Translator};
 
 const ROUTES: usize = 10_000;
@@ -28,14 +28,22 @@ fn main() {
         "| core | load s | table MB | change | apply + commit + take, us: min | median | p99 |"
     );
     println!("|-|-|-|-|-|-|-|");
-    let engine = TranslatorEngine::new().expect("engine");
-    let module = engine
-        .compile(silverback_guests::TRANSLATOR_WASM)
-        .expect("translator.wasm");
     let options: Options = serde_json::from_str(OPTIONS).expect("options");
     bench("native", Core::Native(Box::new(Translator::new(options))));
-    let session = Session::start(module, Limits::default(), OPTIONS).expect("session");
-    bench("wasm", Core::Wasm(Box::new(session)));
+    for (name, compiler) in [
+        ("wasm", Compiler::Optimizing),
+        ("wasm, compiled quickly", Compiler::Quick),
+    ] {
+        let engine = TranslatorEngine::new(compiler).expect("engine");
+        let start = Instant::now();
+        let module = engine
+            .compile(silverback_guests::TRANSLATOR_WASM)
+            .expect("translator.wasm");
+        let compiled = start.elapsed();
+        let session = Session::start(module, Limits::default(), OPTIONS).expect("session");
+        bench(name, Core::Wasm(Box::new(session)));
+        println!("| {name} | compiled in {compiled:.2?} | | | | | |");
+    }
 }
 
 fn bench(name: &str, mut core: Core) {

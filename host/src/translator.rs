@@ -19,6 +19,6 @@ mod outlet;
 mod session;
 
 pub use limits::Limits;
-pub use module::{ModuleError, TranslatorEngine, TranslatorModule};
+pub use module::{Compiler, ModuleError, TranslatorEngine, TranslatorModule};
 pub use outlet::{Changes, Segment};
 pub use session::{Applied, Commit, Session, SessionError};

@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use silverback::object::ObjectKey;
 use silverback::translator::{
-    Applied, Changes, Limits, Session, SessionError, TranslatorEngine, TranslatorModule,
+    Applied, Changes, Compiler, Limits, Session, SessionError, TranslatorEngine, TranslatorModule,
 };
 
 /// Compiling takes most of the time of these tests.
 static MODULE: LazyLock<TranslatorModule> = LazyLock::new(|| {
-    let engine = TranslatorEngine::new().expect("an engine");
+    let engine = TranslatorEngine::new(Compiler::Optimizing).expect("an engine");
     engine
         .compile(silverback_guests::TRANSLATOR_WASM)
         .expect("a translator")
@@ -226,8 +226,25 @@ fn another_translator_takes_over_and_hands_on_only_what_is_different() {
 }
 
 #[test]
+fn code_of_either_compiler_makes_the_same_table() {
+    let mut session = session(Limits::default());
+    apply(&mut session, &service());
+    for name in ["a", "b", "c"] {
+        apply(&mut session, &ingress(name, 20));
+    }
+    commit(&mut session);
+    let quick = TranslatorEngine::new(Compiler::Quick).expect("an engine");
+    let quick = quick.compile(silverback_guests::TRANSLATOR_WASM);
+    session
+        .replace(quick.expect("a translator"))
+        .expect("replaced");
+    let changes = session.take_changes().expect("changes");
+    assert!(changes.is_empty(), "{changes:?}");
+}
+
+#[test]
 fn what_is_no_translator_is_refused_with_a_hint() {
-    let engine = TranslatorEngine::new().expect("an engine");
+    let engine = TranslatorEngine::new(Compiler::Optimizing).expect("an engine");
     for (name, wasm) in [
         ("no wasm", &b"hello"[..]),
         ("a core module", silverback_guests::FILTER_WASM),

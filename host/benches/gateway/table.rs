@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use silverback::gateway::{Gateway, GatewayOptions, ListenerSpec};
 use silverback::object::ObjectKey;
 use silverback::publish::{EmulatorStore, Node};
-use silverback::translator::{Limits, Session, TranslatorEngine};
+use silverback::translator::{Compiler, Limits, Session, TranslatorEngine};
 use silverback_core::table::store::publish::pages_in_zone;
 use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
 
@@ -52,7 +52,7 @@ pub(crate) fn addresses(round: usize) -> impl Iterator<Item = IpAddr> {
 impl Table {
     /// Starts a gateway with one worker and the whole table.
     pub(crate) fn start(backend: SocketAddr) -> Self {
-        let engine = TranslatorEngine::new().unwrap();
+        let engine = TranslatorEngine::new(Compiler::Quick).unwrap();
         let translator = engine.compile(silverback_guests::TRANSLATOR_WASM).unwrap();
         let options = r#"{"acceptAllClasses":true,"allowLocalAddresses":true}"#;
         let session = Session::start(translator, Limits::default(), options).unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, Strategy};
 
 use super::bindings::TranslatorPre;
 use super::instance::State;
@@ -29,6 +29,16 @@ pub enum ModuleError {
          wit/translator.wit and import nothing; rebuild both)"
     )]
     World(wasmtime::Error),
+}
+
+/// What becomes of a translator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compiler {
+    /// Code that runs fast, for whoever has a cluster to load (Cranelift).
+    Optimizing,
+    /// Code that is there soon, for whoever waits for it and has few objects (Winch; Cranelift where
+    /// Winch does not know the processor).
+    Quick,
 }
 
 /// Compiles translators. Cheap to clone.
@@ -55,13 +65,12 @@ struct Clock {
 
 impl TranslatorEngine {
     /// An engine with fuel and a clock.
-    pub fn new() -> Result<Self, ModuleError> {
-        let mut config = Config::new();
-        config
-            .consume_fuel(true)
-            .epoch_interruption(true)
-            .wasm_component_model(true);
-        let engine = Engine::new(&config).map_err(ModuleError::Engine)?;
+    pub fn new(compiler: Compiler) -> Result<Self, ModuleError> {
+        let engine = match compiler {
+            Compiler::Optimizing => engine(Strategy::Cranelift),
+            Compiler::Quick => engine(Strategy::Winch).or_else(|_| engine(Strategy::Cranelift)),
+        };
+        let engine = engine.map_err(ModuleError::Engine)?;
         let clock = Clock::start(&engine).map_err(|error| ModuleError::Engine(error.into()))?;
         Ok(Self {
             engine,
@@ -87,6 +96,16 @@ impl TranslatorEngine {
     pub(super) fn wasmtime(&self) -> &Engine {
         &self.engine
     }
+}
+
+fn engine(strategy: Strategy) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .strategy(strategy)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .wasm_component_model(true);
+    Engine::new(&config)
 }
 
 // === impl Clock ===

@@ -10,7 +10,9 @@ use silverback::gateway::{Gateway, GatewayOptions, ListenerSpec};
 use silverback::object::ObjectKey;
 use silverback::problem::Severity;
 use silverback::publish::{EmulatorStore, Node};
-use silverback::translator::{Applied, Limits, Session, TranslatorEngine, TranslatorModule};
+use silverback::translator::{
+    Applied, Compiler, Limits, Session, TranslatorEngine, TranslatorModule,
+};
 use silverback_core::table::store::publish::pages_in_zone;
 use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -285,7 +287,7 @@ impl Cluster {
 
 impl Modules {
     fn compile() -> Self {
-        let engine = TranslatorEngine::new().unwrap();
+        let engine = TranslatorEngine::new(Compiler::Quick).unwrap();
         thread::scope(|scope| {
             // The same with another custom section: another file, as after a new build.
             let mut rebuilt = silverback_guests::FILTER_WASM.to_vec();

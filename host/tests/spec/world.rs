@@ -12,7 +12,7 @@ use silverback::gateway::{
 };
 use silverback::object::ObjectKey;
 use silverback::publish::{EmulatorStore, Node, PushError};
-use silverback::translator::{Limits, Session, TranslatorEngine, TranslatorModule};
+use silverback::translator::{Compiler, Limits, Session, TranslatorEngine, TranslatorModule};
 use silverback_core::table::store::publish::pages_in_zone;
 use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
 use tokio_rustls::rustls::ClientConfig;
@@ -91,7 +91,7 @@ pub(crate) fn world() -> &'static Mutex<World> {
 impl World {
     fn start() -> Self {
         let filter = Filter::compile(silverback_guests::FILTER_WASM).unwrap();
-        let engine = TranslatorEngine::new().unwrap();
+        let engine = TranslatorEngine::new(Compiler::Quick).unwrap();
         let module = engine.compile(silverback_guests::TRANSLATOR_WASM).unwrap();
         let store = StoreOptions::new().zone(ZONE, ZONE_BYTES, Eviction::None);
         let store = SharedStore::new(store.strict(true));

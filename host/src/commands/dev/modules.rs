@@ -360,6 +360,7 @@ impl std::fmt::Debug for Loaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::translator::Compiler;
 
     /// The same module, with another version of a word.
     fn other(wasm: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -436,7 +437,7 @@ mod tests {
             assert!(said.contains(expected) && !said.contains('\n'), "{said}");
         }
         let cut = &silverback_guests::FILTER_WASM[..1000];
-        let engine = TranslatorEngine::new().expect("an engine");
+        let engine = TranslatorEngine::new(Compiler::Quick).expect("an engine");
         let fault = Kind::Filter.compile(cut, &engine).err().expect("it ends");
         assert!(!fault.to_string().contains('\n'), "{fault}");
     }

@@ -26,7 +26,7 @@ use crate::object::ObjectKey;
 use crate::offline;
 use crate::problem::Problem;
 use crate::publish::{EmulatorStore, Node, PushError};
-use crate::translator::{Applied, Limits, Session, SessionError, TranslatorEngine};
+use crate::translator::{Applied, Compiler, Limits, Session, SessionError, TranslatorEngine};
 
 /// Name of the zone, which the keys of the table begin with.
 const ZONE: &str = "silverback";
@@ -106,7 +106,7 @@ impl Running {
         if let Some(problem) = set.unreadable_path() {
             return Err(Failure::usage(crate::commands::Hinted::from(problem)));
         }
-        let engine = TranslatorEngine::new()?;
+        let engine = TranslatorEngine::new(Compiler::Quick)?;
         let (filter, translator) = modules::compile_both(&engine, &config)?;
         let session = Session::start(translator, Limits::default(), &config.options)?;
 

@@ -160,7 +160,7 @@ pub(super) fn ask(worker: &mut WasmWorker, input: &Input) -> Result<Seen, Trap> 
         false => Properties::with_shim(),
     };
     if let Some(message) = &input.message {
-        properties.set_static(REQUEST_PROPERTY, message.clone());
+        properties.set(REQUEST_PROPERTY, message.clone());
     }
     let mut exchange = Exchange::new("GET", "/").properties(properties);
     for (name, value) in &input.headers {
@@ -193,7 +193,7 @@ pub(super) fn ask(worker: &mut WasmWorker, input: &Input) -> Result<Seen, Trap> 
     }];
     let result = PlanResult { status: 200, tries };
     result.encode(&mut message).expect("one try");
-    exchange.properties.set_static(RESULT_PROPERTY, message);
+    exchange.properties.set(RESULT_PROPERTY, message);
     worker.on_log(id, &mut exchange)?;
     worker.close(id, &mut exchange)?;
     Ok(seen)
