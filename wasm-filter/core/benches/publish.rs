@@ -63,7 +63,12 @@ fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let us = |at: usize| times[at.min(times.len() - 1)].as_nanos() as f64 / 1e3;
     let end = times.len();
-    format!("{:.1} / {:.1} / {:.1}", us(0), us(end / 2), us(end * 9 / 10))
+    format!(
+        "{:.1} / {:.1} / {:.1}",
+        us(0),
+        us(end / 2),
+        us(end * 9 / 10)
+    )
 }
 
 /// Minimum and median of times of a thousand each, in nanoseconds.
