@@ -135,7 +135,7 @@ fn baseline_matchit(bencher: Bencher<'_, '_>, routes: usize) {
 /// A baseline of the other kind: routes in the order of their priority, tried one after the other, as
 /// Kong's atc-router does (performance of its expressions not included: host and prefix are compared
 /// directly).
-#[divan::bench(args = [100, 1_000, 10_000, 100_000])]
+#[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 20)]
 fn baseline_linear(bencher: Bencher<'_, '_>, routes: usize) {
     let hosts = routes.min(10_000);
     let mut list: Vec<(String, String, u32)> = Vec::new();
