@@ -61,6 +61,9 @@ fn segment(kind: SegmentKind, bytes: &[u8]) {
     let _ = view.find_with_key(7);
     for (hash, key, payload) in view.blocks().map_while(Result::ok).take(100) {
         let _ = view.find(hash, |known| known == key);
+        if let Some(([head @ .., kind], tail)) = key.split_first_chunk::<9>() {
+            let _ = view.find_joined(hash, (u64::from_le_bytes(*head), *kind), tail);
+        }
         routes(payload);
         endpoints(payload);
         listener(payload);

@@ -6,7 +6,7 @@
 
 use crate::regex::Cache;
 use crate::table::layout::{
-    BASE, HostKind, INGRESS, INGRESS_DEFAULT, flag, host_hash, is_host_key, route_segment, turn,
+    BASE, HostKind, INGRESS, INGRESS_DEFAULT, flag, host_hash, route_segment, turn,
 };
 use crate::table::listeners::ListenerEntry;
 use crate::table::model::grpc_scope;
@@ -98,9 +98,13 @@ pub fn select<'t, 'r>(
     headers: &impl Headers,
     cache: &Cache,
 ) -> Result<Option<Selected<'t, 'r>>, Unreadable> {
-    let mut found = None;
-    levels(segments, request, |level, routes| {
-        let mut search = routes.search(request.path);
+    let base = segments.segment(BASE)?;
+    let mut levels = Levels::of(base, request)?;
+    while let Some(level) = levels.next() {
+        let Some(payload) = routes_of(segments, &base, &level)? else {
+            continue;
+        };
+        let mut search = HostRoutes::new(payload)?.search(request.path);
         while let Some(path) = search.next(cache)? {
             for matched in path.matches() {
                 let matched = matched?;
@@ -109,20 +113,17 @@ pub fn select<'t, 'r>(
                     Fit::Yes => None,
                     Fit::Upgrade(status) => Some(status),
                 };
-                let rule = matched.rule()?;
-                found = Some(Selected {
+                return Ok(Some(Selected {
                     level,
                     path,
                     matched,
-                    rule,
+                    rule: matched.rule()?,
                     upgrade,
-                });
-                return Ok(true);
+                }));
             }
         }
-        Ok(false)
-    })?;
-    Ok(found)
+    }
+    Ok(None)
 }
 
 #[inline]
@@ -188,9 +189,7 @@ pub fn holds(
     })
 }
 
-/// Visits the hosts that a request may belong to, best first, until `visit` gives `true`; gives
-/// whether it did. (What is found goes out through what `visit` captures: handing it up through
-/// every level costs more copies than the lookup itself.)
+/// Visits the hosts that a request may belong to, best first, until `visit` gives `true`.
 ///
 /// # Errors
 /// [`Unreadable`], from here or from `visit`.
@@ -198,60 +197,91 @@ pub fn levels<'t, 'r>(
     segments: &'t dyn Segments,
     request: &Request<'r>,
     mut visit: impl FnMut(Level<'r>, HostRoutes<'t>) -> Result<bool, Unreadable>,
-) -> Result<bool, Unreadable> {
+) -> Result<(), Unreadable> {
     let base = segments.segment(BASE)?;
-    let flags = base.flags();
-    let listener = listener(base, request)?.map(|listener| listener.scope);
-    let mut served = 0;
-    if request.entry.ingress {
-        served |= turn::INGRESS | turn::INGRESS_DEFAULT;
+    let mut levels = Levels::of(base, request)?;
+    while let Some(level) = levels.next() {
+        if let Some(payload) = routes_of(segments, &base, &level)?
+            && visit(level, HostRoutes::new(payload)?)?
+        {
+            break;
+        }
     }
-    if listener.is_some() {
-        served |= turn::LISTENER | turn::GRPC;
-    }
-    let mut exact = served & (turn::INGRESS | turn::LISTENER | turn::GRPC);
-    if flags & flag::GRPC == 0 {
-        exact &= !turn::GRPC;
-    }
-    let mut wildcard = served & (flags / flag::WILDCARD);
-    let any = served & (flags / flag::ANY);
+    Ok(())
+}
 
-    let listener = listener.unwrap_or_default();
-    let mut suffixes = suffixes(request.host);
-    let mut kind = HostKind::Exact;
-    let mut host = request.host;
-    let mut turns = if host.is_empty() { 0 } else { exact };
-    loop {
-        while turns != 0 {
-            let scope = match turns & turns.wrapping_neg() {
-                turn::INGRESS => INGRESS,
-                turn::LISTENER => listener,
-                turn::GRPC => grpc_scope(listener),
-                _ => INGRESS_DEFAULT,
+/// The places where the routes of a request may be, best first.
+struct Levels<'r> {
+    /// Scope of the listener.
+    listener: u64,
+    kind: HostKind,
+    host: &'r [u8],
+    /// Scopes of this host that are left, as bits ([`turn`]).
+    turns: u16,
+    /// Scopes of the next wildcard.
+    wildcard: u16,
+    /// Scopes of no host.
+    any: u16,
+}
+
+impl<'r> Levels<'r> {
+    #[inline(always)]
+    fn of(base: SegmentView<'_>, request: &Request<'r>) -> Result<Self, Unreadable> {
+        let flags = base.flags();
+        let listener = scope(base, request)?;
+        let mut served = 0;
+        if request.entry.ingress {
+            served |= turn::INGRESS | turn::INGRESS_DEFAULT;
+        }
+        if listener.is_some() {
+            served |= turn::LISTENER | turn::GRPC;
+        }
+        let mut exact = served & (turn::INGRESS | turn::LISTENER | turn::GRPC);
+        if flags & flag::GRPC == 0 {
+            exact &= !turn::GRPC;
+        }
+        Ok(Self {
+            listener: listener.unwrap_or_default(),
+            kind: HostKind::Exact,
+            host: request.host,
+            turns: if request.host.is_empty() { 0 } else { exact },
+            wildcard: served & (flags / flag::WILDCARD),
+            any: served & (flags / flag::ANY),
+        })
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Level<'r>> {
+        while self.turns == 0 {
+            if self.kind == HostKind::Any {
+                return None;
+            }
+            let suffix = match self.wildcard {
+                0 => None,
+                _ => suffixes(self.host).next(),
             };
-            turns &= turns - 1;
-            let level = Level { scope, kind, host };
-            if let Some(payload) = routes_of(segments, &base, &level)?
-                && visit(level, HostRoutes::new(payload)?)?
-            {
-                return Ok(true);
+            match suffix {
+                Some(suffix) => {
+                    (self.kind, self.host) = (HostKind::Wildcard, suffix);
+                    self.turns = self.wildcard;
+                    // Ingress: a wildcard stands for one label. Gateway API: for one or more.
+                    self.wildcard &= !turn::INGRESS;
+                }
+                None => (self.kind, self.host, self.turns) = (HostKind::Any, b"", self.any),
             }
         }
-        if kind == HostKind::Any {
-            return Ok(false);
-        }
-        let suffix = match wildcard {
-            0 => None,
-            _ => suffixes.next(),
+        let scope = match self.turns & self.turns.wrapping_neg() {
+            turn::INGRESS => INGRESS,
+            turn::LISTENER => self.listener,
+            turn::GRPC => grpc_scope(self.listener),
+            _ => INGRESS_DEFAULT,
         };
-        match suffix {
-            Some(suffix) => {
-                (kind, host, turns) = (HostKind::Wildcard, suffix, wildcard);
-                // Ingress: a wildcard stands for one label. Gateway API: for one or more.
-                wildcard &= !turn::INGRESS;
-            }
-            None => (kind, host, turns) = (HostKind::Any, b"", any),
-        }
+        self.turns &= self.turns - 1;
+        Some(Level {
+            scope,
+            kind: self.kind,
+            host: self.host,
+        })
     }
 }
 
@@ -269,13 +299,32 @@ fn routes_of<'t>(
         BASE => *base,
         index => segments.segment(index)?,
     };
-    Ok(segment.find(hash, |key| is_host_key(key, scope, kind, host))?)
+    Ok(segment.find_joined(hash, (scope, kind as u8), host)?)
+}
+
+/// The scope of the listener that a request belongs to.
+#[inline(always)]
+fn scope(base: SegmentView<'_>, request: &Request<'_>) -> Result<Option<u64>, Unreadable> {
+    let flags = base.flags();
+    if flags & (flag::EXACT_HOSTNAME | flag::WILDCARD_HOSTNAME) == 0 {
+        for plain in base.listeners() {
+            if request.entry.listener == Some(plain.port) {
+                return Ok((plain.tls == request.tls).then_some(plain.scope));
+            }
+        }
+        if flags & flag::LISTENER == 0 {
+            return Ok(None);
+        }
+    }
+    let listener = listener(base, request)?;
+    Ok(listener.map(|listener| listener.scope))
 }
 
 /// The listener that a request belongs to: on its port the one with the most specific hostname.
 ///
 /// # Errors
 /// [`Unreadable`].
+#[inline(never)]
 pub fn listener<'t>(
     base: SegmentView<'t>,
     request: &Request<'_>,
@@ -337,5 +386,5 @@ fn find_listener<'t>(
     host: &[u8],
 ) -> Result<Option<&'t [u8]>, Unreadable> {
     let hash = host_hash(port, kind, host);
-    Ok(base.find(hash, |key| is_host_key(key, port, kind, host))?)
+    Ok(base.find_joined(hash, (port, kind as u8), host)?)
 }

@@ -11,39 +11,35 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*head))
 }
 
-/// Are the bytes equal? In wasm `==` is a call that compares byte by byte; 8 at a time halved the
-/// time of a whole lookup, 16 at a time with overlapping ends took another 100 instructions off.
+/// Are the bytes equal? In wasm `==` is a call that compares byte by byte. The last 8 bytes come
+/// first: names that differ mostly differ there. (16 at a time took fewer instructions and more
+/// time.)
 #[inline(always)]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && (a.is_empty() || b.is_empty() || same_words(a, b))
+    if a.len() != b.len() {
+        return false;
+    }
+    let (Some(a_end), Some(b_end)) = (a.last_chunk(), b.last_chunk()) else {
+        return word(a) == word(b);
+    };
+    u64::from_le_bytes(*a_end) == u64::from_le_bytes(*b_end) && same_chunks(a, b)
 }
 
-#[inline(never)]
-fn same_words(a: &[u8], b: &[u8]) -> bool {
-    if let (Some(head), Some(b_head), Some(end), Some(b_end)) = (
-        a.first_chunk(),
-        b.first_chunk(),
-        a.last_chunk(),
-        b.last_chunk(),
-    ) {
-        return u128::from_le_bytes(*end) == u128::from_le_bytes(*b_end)
-            && u128::from_le_bytes(*head) == u128::from_le_bytes(*b_head)
-            && (a.len() <= 32
-                || (a.as_chunks().0.iter().zip(b.as_chunks().0))
-                    .all(|(a, b)| u128::from_le_bytes(*a) == u128::from_le_bytes(*b)));
-    }
-    match (
-        a.first_chunk(),
-        b.first_chunk(),
-        a.last_chunk(),
-        b.last_chunk(),
-    ) {
-        (Some(head), Some(b_head), Some(end), Some(b_end)) => {
-            u64::from_le_bytes(*head) == u64::from_le_bytes(*b_head)
-                && u64::from_le_bytes(*end) == u64::from_le_bytes(*b_end)
-        }
-        _ => word(a) == word(b),
-    }
+/// Are the whole chunks of 8 bytes equal?
+#[inline(always)]
+fn same_chunks(a: &[u8], b: &[u8]) -> bool {
+    let (a, b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+}
+
+/// The highest bit of each byte of `word` that is `byte`.
+#[inline(always)]
+pub(crate) fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let zeros = word ^ (u64::from(byte) * 0x0101_0101_0101_0101);
+    !(((zeros & LOW) + LOW) | zeros) & !LOW
 }
 
 /// The bytes of a slice of at most 7, little-endian and without a loop: where two loads overlap

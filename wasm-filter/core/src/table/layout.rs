@@ -9,7 +9,6 @@
 //! keep one pod's change below the 16 KB budget with a Service of 500 endpoints among 10,000
 //! Services. The numbers are part of the format: root and filter check them.
 
-use super::bytes::same;
 use super::hash::Fast;
 use super::model::{HostKey, HostPattern, ServicePort};
 use super::segment::SegmentKind;
@@ -107,16 +106,6 @@ pub fn kind(segment: u32) -> SegmentKind {
 #[must_use]
 pub fn host_hash(scope: u64, kind: HostKind, host: &[u8]) -> u64 {
     Fast::of(scope ^ ((kind as u64) << 56), host)
-}
-
-/// Is `key` the key of this host in this scope?
-#[inline]
-#[must_use]
-pub fn is_host_key(key: &[u8], scope: u64, kind: HostKind, host: &[u8]) -> bool {
-    let Some(([head @ .., kind_byte], text)) = key.split_first_chunk::<9>() else {
-        return false;
-    };
-    *kind_byte == kind as u8 && u64::from_le_bytes(*head) == scope && same(text, host)
 }
 
 /// `u64 scope | u8 kind | host`.

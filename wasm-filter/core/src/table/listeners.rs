@@ -6,8 +6,9 @@
 //! ```
 
 use super::bytes::{Cursor, offset, put_prefixed, put_varint};
+use super::layout::HostKind;
 use super::model::{Listener, ListenerKey, Scope};
-use super::segment::Broken;
+use super::segment::{Broken, SegmentView};
 
 /// Writes a listener.
 #[must_use]
@@ -36,6 +37,40 @@ pub struct ListenerEntry<'a> {
     /// Is TLS terminated here?
     pub tls: bool,
     sources: Cursor<'a>,
+}
+
+/// A listener without hostname, as a request asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainListener {
+    /// Its port.
+    pub port: u16,
+    /// Is TLS terminated here?
+    pub tls: bool,
+    /// Scope of its routes.
+    pub scope: u64,
+}
+
+/// The most listeners that are kept apart: more are faster found by hash.
+const MAX_PLAIN: usize = 8;
+
+/// The listeners of a base segment that have no hostname. What cannot be read is left out: a request
+/// that needs it finds it broken.
+pub(super) fn plain(base: &SegmentView<'_>) -> Box<[PlainListener]> {
+    let blocks = base.blocks().map_while(Result::ok);
+    let plain = blocks.filter_map(|(_, key, payload)| {
+        let mut key = Cursor::new(key);
+        let (port, kind) = (key.u64()?, key.u8()?);
+        if kind != HostKind::ListenerAny as u8 || !key.is_empty() {
+            return None;
+        }
+        let entry = ListenerEntry::new(payload).ok()?;
+        Some(PlainListener {
+            port: u16::try_from(port).ok()?,
+            tls: entry.tls,
+            scope: entry.scope,
+        })
+    });
+    plain.take(MAX_PLAIN).collect()
 }
 
 impl<'a> ListenerEntry<'a> {

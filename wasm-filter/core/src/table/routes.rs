@@ -1,23 +1,27 @@
 //! The routes of one host: paths, their matches, and what happens then.
 //!
 //! ```text
-//! payload  u8 form | u8 0 | u16 depths | u32 slots
-//!          slots x u32: offset of a path                                [slots]
+//! payload  u32 (slots << 4 | form)
+//!          form bit 0: u64 lengths
+//!          form bit 3: slots are tags and offsets                       [tags]
+//!          else: slots x u32: offset of a path                          [slots]
 //!          form bit 2: u32 patterns | u32 lengths
 //!                      patterns x index entry                           [regex]
 //!                      lengths x u32: lengths of text prefixes, longest first
-//!          paths, each behind those patterns and rules that are its first; objects
+//!          paths, each behind those patterns and before those rules that are its first; objects
 //! path     varint (length << 2 | kind) | text | match*                  best match first
 //!          kind 3: varint 3 | u32 pattern | u32 size | match*
-//! match    u32 (rule << 2 | conditions << 1 | last) | u16 index | conditions: varint length | condition*
+//! match    u8 (rule follows << 2 | conditions << 1 | last) | u16 index
+//!          | u32 rule, if none follows | conditions: varint length | condition*
 //! rule                                                                  [rule], [filters]
 //! ```
 //! Offsets count from the start of the payload. Form bit 0 clear: the slots list all paths, best
-//! rank first (up to [`LIST`] paths, where comparing is cheaper than hashing). Set: the slots are a
-//! hash table of the paths that are no patterns; bit 1: there are exact ones. A lookup asks for the
-//! whole path, then merges, longest first, the prefixes that end at a `/` (bit n of `depths`: there
-//! is one with n slashes), the text prefixes of each length that there is, and the patterns in the
-//! order of their index.
+//! rank first (up to [`LIST`] paths, where comparing is cheaper than hashing); with bit 3 there is one
+//! path, without a slot, behind the first word. Set: the paths that are
+//! no patterns are found by hash, few of them by tag; bit 1: there are exact ones. A lookup asks for the
+//! whole path, then merges, longest first, the prefixes that end at a `/` (bit n of `lengths`: there
+//! is one of n bytes; bit 63: of 63 or more), the text prefixes of each length that there is, and the
+//! patterns in the order of their index.
 
 mod condition;
 mod encode;
@@ -26,6 +30,7 @@ mod prefixes;
 mod regex;
 mod rule;
 mod search;
+mod tags;
 
 pub use condition::{Condition, Conditions, Names, Texts, Value};
 pub use encode::encode;
@@ -37,8 +42,10 @@ pub use regex::RegexEntry;
 use regex::{INDEX_ENTRY, IndexEntry};
 pub use rule::{BackendEntry, Extra, ObjectEntry, RetryEntry, RuleEntry};
 pub use search::Search;
+use tags::Tags;
 
 use super::bytes::{Cursor, offset, same, u32_at};
+use super::hash::Fast;
 use super::segment::Broken;
 use super::slots::Slots;
 use crate::regex::Cache;
@@ -47,20 +54,33 @@ use crate::route::rank::PathRank;
 /// The largest number of paths that are listed instead of hashed.
 pub const LIST: usize = 4;
 
-const HEADER: usize = 8;
+/// Bits of the form in the first word.
+const FORM_BITS: u32 = 4;
 
-/// Bits of a match beside the offset of its rule.
-const MATCH_BITS: u32 = 2;
-const LAST_MATCH: u32 = 1;
-const LISTED_CONDITIONS: u32 = 2;
+/// Bits of a match.
+const LAST_MATCH: u8 = 1;
+const LISTED_CONDITIONS: u8 = 2;
+const RULE_FOLLOWS: u8 = 4;
 
 mod form {
-    /// The slots are a hash table.
+    /// Paths are found by hash.
     pub(super) const HASH: u8 = 1;
     /// It has exact paths.
     pub(super) const EXACT: u8 = 2;
-    /// There are patterns or text prefixes.
+    /// There are patterns, text prefixes or prefixes of 63 bytes and more.
     pub(super) const MERGE: u8 = 4;
+    /// Paths are found by tag.
+    pub(super) const TAGS: u8 = 8;
+    /// The same bit of a list: it has one path, which lies behind the first word.
+    pub(super) const SINGLE: u8 = 8;
+}
+
+/// Where the path of a list of one lies.
+const SINGLE: u32 = 4;
+
+/// Bytes before the slots.
+const fn header(form: u8) -> usize {
+    if form & form::HASH == 0 { 4 } else { 12 }
 }
 
 /// How the text of a path is compared.
@@ -92,9 +112,11 @@ pub fn path_hash(kind: PathKind, path: u64) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct HostRoutes<'a> {
     bytes: &'a [u8],
-    slots: Slots<'a>,
+    /// Slots, or tags and offsets.
+    index: &'a [u8],
+    slots: u32,
     form: u8,
-    depths: u16,
+    lengths: u64,
 }
 
 /// One path with its matches. Small, because a lookup hands it up through several calls.
@@ -148,18 +170,27 @@ impl<'a> HostRoutes<'a> {
 
     #[inline]
     fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (head, rest) = bytes.split_first_chunk::<HEADER>()?;
-        let head = u64::from_le_bytes(*head);
-        let form = head as u8;
-        let slots = rest.as_chunks().0.get(..(head >> 32) as usize)?;
-        if form & form::HASH != 0 && !slots.len().is_power_of_two() {
-            return None;
-        }
+        let (head, rest) = bytes.split_first_chunk()?;
+        let head = u32::from_le_bytes(*head);
+        let (form, slots) = (head as u8 & ((1 << FORM_BITS) - 1), head >> FORM_BITS);
+        let (lengths, rest) = match form & form::HASH {
+            0 => (0, rest),
+            _ => {
+                let (lengths, rest) = rest.split_first_chunk()?;
+                (u64::from_le_bytes(*lengths), rest)
+            }
+        };
+        let len = match form & (form::HASH | form::TAGS) {
+            0 | form::HASH => (slots as usize).checked_mul(4)?,
+            form::SINGLE => 0,
+            _ => tags::len(slots as usize)?,
+        };
         Some(Self {
             bytes,
-            slots: Slots::new(slots),
+            index: rest.get(..len)?,
+            slots,
             form,
-            depths: (head >> 16) as u16,
+            lengths,
         })
     }
 
@@ -168,7 +199,7 @@ impl<'a> HostRoutes<'a> {
         if self.form & form::MERGE == 0 {
             return Some(Merge::default());
         }
-        let mut cursor = Cursor::new(self.bytes.get(HEADER + self.slots.len() * 4..)?);
+        let mut cursor = Cursor::new(self.bytes.get(header(self.form) + self.index.len()..)?);
         let patterns = cursor.u32()? as usize;
         let lengths = cursor.u32()? as usize;
         let (patterns, rest) = cursor
@@ -182,12 +213,26 @@ impl<'a> HostRoutes<'a> {
 
     /// Every path: those in the slots, then the patterns of form 1.
     pub fn paths(&self) -> impl Iterator<Item = Result<PathEntry<'a>, Broken>> + use<'a> {
+        let routes = *self;
         let bytes = self.bytes;
         let (patterns, broken) = match self.to_merge() {
             Some(merge) => (merge.patterns, None),
             None => (&[][..], Some(Err(Broken))),
         };
-        let slots = self.slots.iter().map(move |at| PathEntry::at(bytes, at));
+        let tags = match self.form & form::HASH {
+            0 => None,
+            _ => self.tags(),
+        };
+        let (slots, tags) = match tags {
+            Some(tags) => (None, Some(tags.iter())),
+            None => (
+                Some((0..self.slots).map_while(move |slot| routes.listed(slot))),
+                None,
+            ),
+        };
+        let slots = slots.into_iter().flatten().filter(|at| *at != 0);
+        let slots = slots.chain(tags.into_iter().flatten());
+        let slots = slots.map(move |at| PathEntry::at(bytes, at));
         let patterns = patterns.iter().map(move |entry| {
             let entry = IndexEntry::from_bytes(entry).ok_or(Broken)?;
             PathEntry::at(bytes, entry.path)
@@ -202,14 +247,49 @@ impl<'a> HostRoutes<'a> {
         Search::new(*self, path)
     }
 
-    #[inline]
-    fn probe(
+    #[inline(always)]
+    fn slots(&self) -> Slots<'a> {
+        Slots::new(self.index, self.slots)
+    }
+
+    /// The offset of a path of a list.
+    #[inline(always)]
+    fn listed(&self, slot: u32) -> Option<u32> {
+        if self.form & form::SINGLE != 0 {
+            // Nothing has to be read, so nothing waits for it.
+            return (slot == 0).then_some(SINGLE);
+        }
+        self.slots().get(slot)
+    }
+
+    #[inline(always)]
+    fn tags(&self) -> Option<Tags<'a>> {
+        if self.form & form::TAGS == 0 {
+            return None;
+        }
+        Tags::new(self.index)
+    }
+
+    #[inline(always)]
+    fn probe(&self, kind: PathKind, text: &[u8]) -> Result<Option<PathEntry<'a>>, Broken> {
+        match self.tags() {
+            Some(tags) => self.first(tags.find(kind, text), kind, text),
+            None => {
+                let slots = self.slots().find(path_hash(kind, Fast::of(0, text)));
+                self.first(slots, kind, text)
+            }
+        }
+    }
+
+    /// The first of the paths at these offsets that is this one.
+    #[inline(always)]
+    fn first(
         &self,
+        offsets: impl Iterator<Item = u32>,
         kind: PathKind,
-        hash: u64,
         text: &[u8],
     ) -> Result<Option<PathEntry<'a>>, Broken> {
-        for at in self.slots.find(path_hash(kind, hash)) {
+        for at in offsets {
             let entry = PathEntry::at(self.bytes, at)?;
             if entry.kind == kind && same(entry.text, text) {
                 return Ok(Some(entry));
@@ -337,20 +417,24 @@ fn pattern_at<'a>(bytes: &'a [u8], mut cursor: Cursor<'a>) -> Option<RegexEntry<
 impl<'a> Matches<'a> {
     #[inline]
     fn read(&mut self, mut cursor: Cursor<'a>) -> Option<MatchEntry<'a>> {
-        // A plain match is read with one check.
-        let fixed = cursor.array::<6>()?;
-        let (head, index) = fixed.split_first_chunk()?;
-        let head = u32::from_le_bytes(*head);
+        let [head, low, high] = cursor.array()?;
+        let named = match head & RULE_FOLLOWS {
+            0 => Some(cursor.u32()?),
+            _ => None,
+        };
         let conditions = match head & LISTED_CONDITIONS {
             0 => &[],
             _ => cursor.prefixed()?,
         };
         self.rest = (head & LAST_MATCH == 0).then_some(cursor);
         Some(MatchEntry {
-            index: u16::from_le_bytes(*index.first_chunk()?),
+            index: u16::from_le_bytes([low, high]),
             bytes: self.bytes,
             conditions,
-            rule: head >> MATCH_BITS,
+            rule: match named {
+                Some(rule) => rule,
+                None => offset(self.bytes.len() - cursor.rest().len()),
+            },
         })
     }
 }

@@ -3,14 +3,16 @@
 //! ```text
 //! header   u32 magic "SBSG" | u8 format | u8 kind | u16 flags | u32 count | u32 slots
 //! slots    slots x u32: offset of a block                                  [slots]
-//! block    u64 hash | u32 key length | u32 payload length | payload | key
+//! block    u64 hash | u32 key length | u32 payload length | key | payload
 //! ```
 //!
-//! The container knows nothing of hosts or Services: a block is a key with its hash and a payload.
-//! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes. The payload begins
-//! where the head ends: a processor fetches it while the key is still being compared.
+//! The container knows nothing of hosts or Services: a block is a key with its hash and a payload. (But
+//! the listeners that every request asks for are read once, when a base segment is loaded.)
+//! Blocks lie in order of (hash, key), so the same set of blocks is the same bytes. Whoever looks for
+//! a key knows its length, so a processor fetches the payload while the head is still on its way.
 
-use super::bytes::{Cursor, offset, u32_at};
+use super::bytes::{Cursor, offset, same, u32_at};
+use super::listeners::{self, PlainListener};
 use super::slots::{self, Slots};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,6 +25,8 @@ pub const FORMAT: u16 = 2;
 const HEADER: usize = 16;
 /// Of one size, so that one check is enough for all of it.
 const BLOCK_HEAD: usize = 16;
+/// Bytes of a [`KeyHead`].
+const KEY_HEAD: usize = 9;
 
 /// What the blocks of a segment are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,12 +83,15 @@ pub fn encode(kind: SegmentKind, blocks: &Blocks) -> Vec<u8> {
         out.extend_from_slice(&hash.to_le_bytes());
         out.extend_from_slice(&offset(key.len()).to_le_bytes());
         out.extend_from_slice(&offset(block.payload.len()).to_le_bytes());
-        out.extend_from_slice(&block.payload);
         out.extend_from_slice(key);
+        out.extend_from_slice(&block.payload);
         slots::put(&mut out, HEADER, slots, *hash, start);
     }
     out
 }
+
+/// The first 9 bytes of a key, little-endian.
+pub type KeyHead = (u64, u8);
 
 /// Key and payload of a block.
 pub type KeyAndPayload<'a> = (&'a [u8], &'a [u8]);
@@ -93,8 +100,9 @@ pub type KeyAndPayload<'a> = (&'a [u8], &'a [u8]);
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentView<'a> {
     bytes: &'a [u8],
-    slots: Slots<'a>,
+    slots: u32,
     flags: u16,
+    listeners: &'a [PlainListener],
 }
 
 /// The bytes of a segment whose header was checked, once.
@@ -103,6 +111,8 @@ pub struct Segment {
     bytes: Rc<[u8]>,
     slots: u32,
     flags: u16,
+    /// See [`SegmentView::listeners`].
+    listeners: Box<[PlainListener]>,
 }
 
 /// Hash, key and payload of the block at the start of a cursor.
@@ -111,9 +121,35 @@ fn block<'a>(cursor: &mut Cursor<'a>) -> Option<(u64, &'a [u8], &'a [u8])> {
     let head = cursor.array::<BLOCK_HEAD>()?;
     let (hash, lengths) = head.split_first_chunk()?;
     let (key, payload) = lengths.split_first_chunk()?;
-    let payload = cursor.take(u32_at(payload, 0)? as usize)?;
     let key = cursor.take(u32::from_le_bytes(*key) as usize)?;
+    let payload = cursor.take(u32_at(payload, 0)? as usize)?;
     Some((u64::from_le_bytes(*hash), key, payload))
+}
+
+/// A block's head.
+struct Head {
+    hash: u64,
+    key: usize,
+    payload: usize,
+}
+
+/// The head of the block at an offset, the first bytes of its key, and what follows them: one check
+/// for all of it.
+#[inline(always)]
+fn joined(bytes: &[u8], at: u32) -> Option<(Head, KeyHead, &[u8])> {
+    const ALL: usize = BLOCK_HEAD + KEY_HEAD;
+    let (all, rest) = bytes.get(at as usize..)?.split_first_chunk::<ALL>()?;
+    let (head, key) = all.split_first_chunk::<BLOCK_HEAD>()?;
+    let (hash, lengths) = head.split_first_chunk()?;
+    let head = Head {
+        hash: u64::from_le_bytes(*hash),
+        key: u32_at(lengths, 0)? as usize,
+        payload: u32_at(lengths, 4)? as usize,
+    };
+    let (first, [last, ..]) = key.split_first_chunk()? else {
+        return None;
+    };
+    Some((head, (u64::from_le_bytes(*first), *last), rest))
 }
 
 // === impl Segment ===
@@ -123,11 +159,16 @@ impl Segment {
     #[must_use]
     pub fn new(kind: SegmentKind, bytes: Rc<[u8]>) -> Option<Self> {
         let view = SegmentView::new(kind, &bytes)?;
-        let (slots, flags) = (offset(view.slots.len()), view.flags);
+        let (slots, flags) = (view.slots, view.flags);
+        let listeners = match kind {
+            SegmentKind::Base => listeners::plain(&view),
+            _ => Box::default(),
+        };
         Some(Self {
             bytes,
             slots,
             flags,
+            listeners,
         })
     }
 
@@ -135,12 +176,11 @@ impl Segment {
     #[inline]
     #[must_use]
     pub fn view(&self) -> SegmentView<'_> {
-        let rest = self.bytes.get(HEADER..).unwrap_or_default();
-        let slots = rest.as_chunks().0.get(..self.slots as usize);
         SegmentView {
             bytes: &self.bytes,
-            slots: Slots::new(slots.unwrap_or_default()),
+            slots: self.slots,
             flags: self.flags,
+            listeners: &self.listeners,
         }
     }
 }
@@ -154,18 +194,21 @@ impl<'a> SegmentView<'a> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
             return bytes.is_empty().then_some(Self {
                 bytes,
-                slots: Slots::new(&[]),
+                slots: 0,
                 flags: 0,
+                listeners: &[],
             });
         };
         // In one word: magic, format, kind and flags.
         let first = u64::from_le_bytes(*header.first_chunk()?);
         let expected = u64::from(MAGIC) | (u64::from(FORMAT) << 32) | ((kind as u64) << 40);
-        let slots = u32_at(header, 12)? as usize;
+        let slots = u32_at(header, 12)?;
+        rest.as_chunks::<4>().0.get(..slots as usize)?;
         Some(Self {
             bytes,
-            slots: Slots::new(rest.as_chunks().0.get(..slots)?),
+            slots,
             flags: (first >> 48) as u16,
+            listeners: &[],
         })
         .filter(|_| first << 16 == expected << 16 && slots.is_power_of_two())
     }
@@ -187,6 +230,14 @@ impl<'a> SegmentView<'a> {
     #[must_use]
     pub fn flags(&self) -> u16 {
         self.flags
+    }
+
+    /// Listeners of this segment that need not be looked for in its blocks: of the base segment, as
+    /// long as it is kept as a [`Segment`], those without hostname.
+    #[inline]
+    #[must_use]
+    pub fn listeners(&self) -> &'a [PlainListener] {
+        self.listeners
     }
 
     /// The payload of the block with this hash and key; `Ok(None)` if there is none.
@@ -211,13 +262,42 @@ impl<'a> SegmentView<'a> {
         self.probe(id, |_| true)
     }
 
+    /// The payload of the block with this hash whose key is `head` and `tail`.
+    ///
+    /// # Errors
+    /// [`Broken`] for bytes that are no segment, or with a key shorter than `head`.
+    #[inline(always)]
+    pub fn find_joined(
+        &self,
+        hash: u64,
+        head: KeyHead,
+        tail: &[u8],
+    ) -> Result<Option<&'a [u8]>, Broken> {
+        for at in self.slots().find(hash) {
+            let (found, key, rest) = joined(self.bytes, at).ok_or(Broken)?;
+            if found.hash != hash || key != head || found.key != KEY_HEAD + tail.len() {
+                continue;
+            }
+            let (key, rest) = rest.split_at_checked(tail.len()).ok_or(Broken)?;
+            if same(key, tail) {
+                return rest.get(..found.payload).ok_or(Broken).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline(always)]
+    fn slots(&self) -> Slots<'a> {
+        Slots::new(self.bytes.get(HEADER..).unwrap_or_default(), self.slots)
+    }
+
     #[inline]
     fn probe(
         &self,
         hash: u64,
         is_key: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<KeyAndPayload<'a>>, Broken> {
-        for at in self.slots.find(hash) {
+        for at in self.slots().find(hash) {
             let mut cursor = Cursor::at(self.bytes, at).ok_or(Broken)?;
             let (found, key, payload) = block(&mut cursor).ok_or(Broken)?;
             if found == hash && is_key(key) {
@@ -231,7 +311,7 @@ impl<'a> SegmentView<'a> {
     pub fn blocks(
         &self,
     ) -> impl Iterator<Item = Result<(u64, &'a [u8], &'a [u8]), Broken>> + use<'a> {
-        let start = HEADER + self.slots.len() * 4;
+        let start = HEADER + self.slots as usize * 4;
         let mut cursor = Cursor::new(self.bytes.get(start..).unwrap_or_default());
         (0..self.len()).map(move |_| block(&mut cursor).ok_or(Broken))
     }

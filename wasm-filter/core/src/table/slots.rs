@@ -16,7 +16,9 @@ const OFFSET: u32 = (1 << OFFSET_BITS) - 1;
 /// Slots being read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slots<'a> {
-    slots: &'a [[u8; 4]],
+    /// The slots, and what follows them: each read is checked against the end of all.
+    bytes: &'a [u8],
+    count: u32,
 }
 
 /// The bits of a hash that a slot repeats, in their place; the low bits choose the slot.
@@ -26,39 +28,32 @@ fn fingerprint(hash: u64) -> u32 {
 }
 
 impl<'a> Slots<'a> {
+    /// The first `count` slots of `bytes`.
     #[inline]
-    pub(crate) fn new(slots: &'a [[u8; 4]]) -> Self {
-        Self { slots }
-    }
-
-    /// Number of slots.
-    pub(crate) fn len(self) -> usize {
-        self.slots.len()
+    pub(crate) fn new(bytes: &'a [u8], count: u32) -> Self {
+        Self { bytes, count }
     }
 
     /// The offset in a slot.
     #[inline]
-    pub(crate) fn get(self, slot: usize) -> Option<u32> {
-        let slot = u32::from_le_bytes(*self.slots.get(slot)?);
-        Some(slot & OFFSET)
+    pub(crate) fn get(self, slot: u32) -> Option<u32> {
+        if slot >= self.count {
+            return None;
+        }
+        Some(u32_at(self.bytes, slot as usize * 4)? & OFFSET)
     }
 
-    /// All offsets.
-    pub(crate) fn iter(self) -> impl Iterator<Item = u32> + use<'a> {
-        let slots = self.slots.iter().map(|slot| u32::from_le_bytes(*slot));
-        slots.map(|slot| slot & OFFSET).filter(|at| *at != 0)
-    }
-
-    /// The offsets at which what has this hash may be; each slot is seen once at most.
-    #[inline]
+    /// The offsets at which what has this hash may be; each slot is seen once at most. The number of
+    /// slots is a power of two.
+    #[inline(always)]
     pub(crate) fn find(self, hash: u64) -> impl Iterator<Item = u32> + use<'a> {
         let fingerprint = fingerprint(hash);
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut at = hash as usize;
-        let mut left = self.slots.len();
+        let mask = self.count.wrapping_sub(1);
+        let mut at = hash as u32;
+        let mut left = self.count;
         core::iter::from_fn(move || {
             while left != 0 {
-                let slot = u32::from_le_bytes(*self.slots.get(at & mask)?);
+                let slot = u32_at(self.bytes, (at & mask) as usize * 4)?;
                 if slot == 0 {
                     return None;
                 }
@@ -94,7 +89,7 @@ mod tests {
     use super::*;
 
     fn slots(bytes: &[u8]) -> Slots<'_> {
-        Slots::new(bytes.as_chunks().0)
+        Slots::new(bytes, offset(bytes.len() / 4))
     }
 
     #[test]
@@ -111,7 +106,8 @@ mod tests {
             .map(|i| slots(&out).find(hash(i)).count())
             .sum();
         assert!(others < 200, "{others}");
-        assert_eq!(slots(&out).iter().count(), 48);
+        let taken = (0..65).filter_map(|slot| slots(&out).get(slot));
+        assert_eq!(taken.filter(|at| *at != 0).count(), 48);
     }
 
     #[test]

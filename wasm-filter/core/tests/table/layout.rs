@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use silverback_core::table::build::TableBuilder;
 use silverback_core::table::layout::{
-    BASE, HostKind, ROUTE_SEGMENTS, SEGMENTS, endpoint_segment, host_hash, is_host_key, kind,
-    route_segment,
+    BASE, HostKind, ROUTE_SEGMENTS, SEGMENTS, endpoint_segment, host_hash, kind, route_segment,
 };
-use silverback_core::table::listeners::{ListenerEntry, encode};
+use silverback_core::table::listeners::{ListenerEntry, PlainListener, encode};
 use silverback_core::table::model::{HostPattern, Listener, ListenerKey, Scope};
 use silverback_core::table::routes::{PathKind, path_hash};
-use silverback_core::table::segment::SegmentKind;
+use silverback_core::table::segment::{
+    self, Block, Blocks, Broken, Segment, SegmentKind, SegmentView,
+};
 
 const KINDS: [HostKind; 6] = [
     HostKind::Any,
@@ -68,18 +70,75 @@ fn hashes_of_hosts_differ_by_scope_kind_and_text() {
 #[test]
 fn a_key_is_the_scope_the_kind_and_the_text() {
     let key = [&7_u64.to_le_bytes()[..], &[2], b"a.test"].concat();
-    for (name, key, scope, kind, host, expected) in [
-        ("the same", &key[..], 7, HostKind::Exact, "a.test", true),
-        ("another scope", &key, 8, HostKind::Exact, "a.test", false),
-        ("another kind", &key, 7, HostKind::Wildcard, "a.test", false),
-        ("another host", &key, 7, HostKind::Exact, "b.test", false),
-        ("a longer host", &key, 7, HostKind::Exact, "a.test2", false),
-        ("no host", &key[..9], 7, HostKind::Exact, "", true),
-        ("no kind", &key[..8], 7, HostKind::Any, "", false),
+    let no_host = [&7_u64.to_le_bytes()[..], &[2]].concat();
+    let block = |payload: &[u8]| Block {
+        flags: 0,
+        payload: payload.into(),
+    };
+    let blocks = Blocks::from([
+        ((5, key.into()), block(b"host")),
+        ((5, no_host.into()), block(b"none")),
+    ]);
+    let bytes = segment::encode(SegmentKind::Routes, &blocks);
+    let view = SegmentView::new(SegmentKind::Routes, &bytes).expect("a segment");
+    let (exact, wildcard) = (HostKind::Exact as u8, HostKind::Wildcard as u8);
+    for (name, hash, scope, kind, host, expected) in [
+        ("the same", 5, 7, exact, "a.test", Some(&b"host"[..])),
+        ("another hash", 6, 7, exact, "a.test", None),
+        ("another scope", 5, 8, exact, "a.test", None),
+        ("another kind", 5, 7, wildcard, "a.test", None),
+        ("another host", 5, 7, exact, "b.test", None),
+        ("a longer host", 5, 7, exact, "a.test2", None),
+        ("a shorter host", 5, 7, exact, "a.tes", None),
+        ("no host", 5, 7, exact, "", Some(b"none")),
     ] {
-        let same = is_host_key(key, scope, kind, host.as_bytes());
-        assert_eq!(same, expected, "{name}");
+        let found = view.find_joined(hash, (scope, kind), host.as_bytes());
+        assert_eq!(found, Ok(expected), "{name}");
     }
+}
+
+#[test]
+fn a_key_without_kind_is_broken_where_hosts_are_looked_for() {
+    let block = Block {
+        flags: 0,
+        payload: Box::default(),
+    };
+    let blocks = Blocks::from([((5, [7; 8].into()), block)]);
+    let bytes = segment::encode(SegmentKind::Routes, &blocks);
+    let view = SegmentView::new(SegmentKind::Routes, &bytes).expect("a segment");
+    assert_eq!(view.find_joined(5, (7, 2), b""), Err(Broken));
+    assert_eq!(view.find_joined(6, (7, 2), b""), Ok(None));
+}
+
+#[test]
+fn listeners_without_hostname_are_kept_with_the_base_segment() {
+    let mut table = TableBuilder::new();
+    let listener = |tls| Listener {
+        tls,
+        sources: vec!["a/gw/l".into()],
+        certificates: Vec::new(),
+    };
+    let exact = HostPattern::Exact("a.test".into());
+    let keys = [(80, HostPattern::Any), (443, HostPattern::Any), (80, exact)];
+    for (port, hostname) in keys {
+        let key = ListenerKey { port, hostname };
+        table.set_listener(&key, Some(&listener(port == 443)));
+    }
+    table.commit();
+    let bytes = &table.segment(BASE).expect("listeners").bytes;
+    let base = Segment::new(SegmentKind::Base, bytes[..].into()).expect("a segment");
+    let mut kept = base.view().listeners().to_vec();
+    kept.sort_by_key(|listener| listener.port);
+    let plain = |port, tls| PlainListener {
+        port,
+        tls,
+        scope: Scope::Listener {
+            port,
+            hostname: HostPattern::Any,
+        }
+        .id(),
+    };
+    assert_eq!(kept, [plain(80, false), plain(443, true)]);
 }
 
 #[test]

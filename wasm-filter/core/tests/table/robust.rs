@@ -71,6 +71,9 @@ fn segment(kind: SegmentKind, bytes: &[u8]) {
         let whole = view.blocks().map_while(Result::ok);
         for (hash, key, payload) in whole.take(1_000) {
             let _ = view.find(hash, |known| known == key);
+            if let Some(([head @ .., kind], tail)) = key.split_first_chunk::<9>() {
+                let _ = view.find_joined(hash, (u64::from_le_bytes(*head), *kind), tail);
+            }
             routes(payload);
             endpoints(payload);
             listener(payload);

@@ -1,149 +1,76 @@
-//! The prefixes of a request's path that end at a `/`, with their hashes.
+//! The prefixes of a request's path that end at a `/` and are as long as one of the table's.
 
-use crate::table::hash::Fast;
+/// The bit that stands for its length and all greater ones.
+pub(super) const LONGEST: u32 = 63;
 
-/// How many prefixes are kept; shorter ones are hashed again when asked for. Most hosts have paths
-/// of one to four depths.
-const KEPT: usize = 4;
-
-/// The bit that stands for its depth and all greater ones.
-pub(super) const DEEPEST: u32 = 15;
-
-/// Hash of a path and of its prefixes that end at a `/`.
+/// The prefixes of a path that end at a `/`, and the path itself, longest first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prefixes<'p> {
     path: &'p [u8],
-    depths: u16,
-    /// Hash of the whole path, if it was asked for.
-    pub(super) whole: u64,
-    /// End and hash of the longest prefixes that are left, longest first. Moved, never indexed: so
-    /// they stay out of memory, which took 100 instructions off.
-    kept: [(usize, u64); KEPT],
-    count: usize,
-    /// There were more.
-    dropped: bool,
-    /// End of the prefix that was taken last.
-    taken: usize,
+    /// Bit n: a prefix of n bytes is asked for, and not taken yet.
+    lengths: u64,
+    /// The part of the path in which the next of [`LONGEST`] or more bytes is looked for.
+    long: &'p [u8],
 }
 
-/// The highest bit of each byte that is a `/`.
-#[inline]
-fn boundaries(word: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let zeros = word ^ 0x2f2f_2f2f_2f2f_2f2f;
-    !(((zeros & LOW) + LOW) | zeros) & !LOW
-}
-
-/// Is a prefix with this many slashes asked for?
-fn wanted(depths: u16, slashes: usize) -> bool {
-    let slashes = u32::try_from(slashes).unwrap_or(DEEPEST).min(DEEPEST);
-    (depths >> slashes) & 1 == 1
+/// The bit of a prefix of this length.
+pub(super) fn length_bit(len: usize) -> u64 {
+    1 << u32::try_from(len).unwrap_or(LONGEST).min(LONGEST)
 }
 
 impl<'p> Prefixes<'p> {
-    /// No prefixes.
-    #[inline]
-    pub(super) fn none(path: &'p [u8]) -> Self {
+    /// Bit n of `lengths`: prefixes of n bytes are asked for. A table has few lengths, and nothing
+    /// else of the path is looked at.
+    #[inline(always)]
+    pub(super) fn new(path: &'p [u8], lengths: u64) -> Self {
         Self {
             path,
-            depths: 0,
-            whole: 0,
-            kept: [(0, 0); KEPT],
-            count: 0,
-            dropped: false,
-            taken: 0,
+            lengths,
+            long: path,
         }
     }
 
-    /// Bit n of `depths`: prefixes with n slashes are asked for. Hashing only those, and nothing
-    /// behind the deepest, spares two thirds of the hashes of a usual path.
-    #[inline]
-    pub(super) fn fill(&mut self, depths: u16, whole: bool) {
-        let path = self.path;
-        self.depths = depths;
-        // Shifted down with each slash; the sign, bit 15, comes after itself.
-        let mut left = depths.cast_signed();
-        let mut run = Fast::new(0);
-        let mut at = 0;
-        let (chunks, tail) = path.as_chunks::<8>();
-        for chunk in chunks {
-            let word = u64::from_le_bytes(*chunk);
-            let mut found = boundaries(word);
-            while found != 0 {
-                if left & 1 != 0 {
-                    let i = found.trailing_zeros() / 8;
-                    self.keep(at + i as usize, run.finish_head(word, i));
-                }
-                left >>= 1;
-                found &= found - 1;
-            }
-            if left == 0 && !whole {
-                return;
-            }
-            run = run.step(*chunk);
-            at += 8;
-        }
-        for (i, byte) in tail.iter().enumerate() {
-            if *byte == b'/' {
-                if left & 1 != 0 {
-                    let head = tail.get(..i).unwrap_or_default();
-                    self.keep(at + i, run.finish(head));
-                }
-                left >>= 1;
-            }
-        }
-        self.whole = run.finish(tail);
-        // The whole path is a prefix too.
-        if left & 1 != 0 {
-            self.keep(path.len(), self.whole);
-        }
-    }
-
-    #[inline(always)]
-    fn keep(&mut self, end: usize, hash: u64) {
-        let [a, b, c, _] = self.kept;
-        self.kept = [(end, hash), a, b, c];
-        self.dropped |= self.count == KEPT;
-        self.count = KEPT.min(self.count + 1);
-    }
-
-    /// The longest prefix that is left, and its hash.
-    pub(super) fn longest(&self) -> Option<(&'p [u8], u64)> {
+    /// The longest prefix that is left.
+    pub(super) fn longest(&self) -> Option<&'p [u8]> {
         let mut copy = *self;
         copy.next_longest()
     }
 
     /// Takes the longest prefix that is left.
-    #[inline(always)]
-    pub(super) fn next_longest(&mut self) -> Option<(&'p [u8], u64)> {
-        if self.count == 0 {
-            if !self.dropped {
-                return None;
+    pub(super) fn next_longest(&mut self) -> Option<&'p [u8]> {
+        if self.lengths >> LONGEST != 0 {
+            if let Some(prefix) = self.next_long() {
+                return Some(prefix);
             }
-            self.taken = shorter(self.path, self.depths, self.taken)?;
-            let prefix = self.path.get(..self.taken)?;
-            return Some((prefix, Fast::of(0, prefix)));
+            self.lengths ^= 1 << LONGEST;
         }
-        let [(end, hash), b, c, d] = self.kept;
-        self.kept = [b, c, d, d];
-        self.count -= 1;
-        self.taken = end;
-        Some((self.path.get(..end)?, hash))
+        self.next_short()
     }
-}
 
-/// The end of the next prefix shorter than `end` that is asked for.
-#[inline(never)]
-fn shorter(path: &[u8], depths: u16, end: usize) -> Option<usize> {
-    let mut prefix = path.get(..end)?;
-    let mut slashes = prefix.iter().filter(|b| **b == b'/').count();
-    loop {
-        let end = prefix.iter().rposition(|b| *b == b'/')?;
-        prefix = prefix.get(..end)?;
-        slashes = slashes.saturating_sub(1);
-        if wanted(depths, slashes) {
-            return Some(end);
+    /// Takes the longest prefix that is left, if none has [`LONGEST`] or more bytes.
+    #[inline(always)]
+    pub(super) fn next_short(&mut self) -> Option<&'p [u8]> {
+        while self.lengths != 0 {
+            let length = 63 - self.lengths.leading_zeros();
+            self.lengths ^= 1 << length;
+            if let Some((prefix, rest)) = self.path.split_at_checked(length as usize)
+                && matches!(rest.first(), None | Some(b'/'))
+            {
+                return Some(prefix);
+            }
         }
+        None
+    }
+
+    /// Takes the longest prefix that is left, if it has at least [`LONGEST`] bytes.
+    fn next_long(&mut self) -> Option<&'p [u8]> {
+        let prefix = self.long;
+        if prefix.len() < LONGEST as usize {
+            return None;
+        }
+        let slash = prefix.iter().rposition(|byte| *byte == b'/');
+        self.long = slash.and_then(|end| prefix.get(..end)).unwrap_or_default();
+        Some(prefix)
     }
 }
 
@@ -151,50 +78,62 @@ fn shorter(path: &[u8], depths: u16, end: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn ends(path: &str, depths: u16) -> Vec<String> {
-        let mut prefixes = Prefixes::none(path.as_bytes());
-        prefixes.fill(depths, true);
-        assert_eq!(prefixes.whole, Fast::of(0, path.as_bytes()));
-        let mut all = Vec::new();
-        while let Some((prefix, hash)) = prefixes.next_longest() {
-            assert_eq!(hash, Fast::of(0, prefix));
-            all.push(String::from_utf8_lossy(prefix).into_owned());
-        }
-        all
+    fn prefixes(path: &str, lengths: u64) -> Vec<String> {
+        let mut prefixes = Prefixes::new(path.as_bytes(), lengths);
+        core::iter::from_fn(|| {
+            let longest = prefixes.longest();
+            assert_eq!(prefixes.next_longest(), longest);
+            longest.map(|prefix| String::from_utf8_lossy(prefix).into_owned())
+        })
+        .collect()
     }
 
     #[test]
     fn prefixes_end_at_slashes_longest_first() {
         assert_eq!(
-            ends("/a/bb/ccc", u16::MAX),
+            prefixes("/a/bb/ccc", u64::MAX),
             ["/a/bb/ccc", "/a/bb", "/a", ""]
         );
-        assert_eq!(ends("/", u16::MAX), ["/", ""]);
-        assert_eq!(ends("/a/", u16::MAX), ["/a/", "/a", ""]);
+        assert_eq!(prefixes("/", u64::MAX), ["/", ""]);
+        assert_eq!(prefixes("/a/", u64::MAX), ["/a/", "/a", ""]);
     }
 
     #[test]
-    fn only_depths_that_the_table_has_are_asked_for() {
-        assert_eq!(ends("/a/bb/ccc", 0b11), ["/a", ""]);
-        assert_eq!(ends("/a/bb/ccc", 0b1), [""]);
-        assert_eq!(ends("/a/bb/ccc", 0b1010), ["/a/bb/ccc", "/a"]);
-        assert_eq!(ends("/a", 0b10), ["/a"]);
-        assert_eq!(ends("/a", 0b100), [""; 0]);
+    fn only_lengths_that_the_table_has_are_asked_for() {
+        assert_eq!(prefixes("/a/bb/ccc", 0b101), ["/a", ""]);
+        assert_eq!(prefixes("/a/bb/ccc", 0b1), [""]);
+        assert_eq!(prefixes("/a/bb/ccc", 0b1111_1000_1110), ["/a/bb/ccc", "/a"]);
+        assert_eq!(prefixes("/a", 0b100), ["/a"]);
+        assert_eq!(prefixes("/a", 0b1010), [""; 0]);
+        assert_eq!(prefixes("/a/bb", 0), [""; 0]);
     }
 
     #[test]
-    fn any_depths_of_paths_with_any_number_of_segments() {
-        for segments in 1..40 {
-            let path: String = (0..segments).map(|i| format!("/s{i}")).collect();
-            let prefixes: Vec<_> = (0..=segments)
-                .map(|n| (0..n).map(|i| format!("/s{i}")).collect::<String>())
-                .collect();
-            for depths in [u16::MAX, 0x8000, 0x8421, 0xaaaa, 0x00ff, 0x0300, 1, 0] {
-                let expected: Vec<_> = (prefixes.iter().enumerate().rev())
-                    .filter(|(slashes, _)| wanted(depths, *slashes))
-                    .map(|(_, prefix)| prefix.clone())
-                    .collect();
-                assert_eq!(ends(&path, depths), expected, "{path} {depths:#x}");
+    fn any_lengths_of_paths_of_any_length() {
+        for segment in ["", "s", "segment"] {
+            for segments in 1..60 {
+                let text = |n| (0..n).map(|i| format!("/{segment}{i}")).collect::<String>();
+                let path = text(segments);
+                for lengths in [u64::MAX, 1 << 63, 0xf0f0_5555_aaaa_1234, !1 >> 1, 1, 0] {
+                    let expected: Vec<_> = (0..=segments)
+                        .rev()
+                        .map(text)
+                        .filter(|text| lengths & length_bit(text.len()) != 0)
+                        .collect();
+                    assert_eq!(prefixes(&path, lengths), expected, "{path} {lengths:#x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slash_is_found_at_every_place() {
+        for len in 1..=70 {
+            for at in 0..len {
+                let mut path = vec![b'.'; len];
+                path[at] = b'/';
+                let path = String::from_utf8(path).expect("ASCII");
+                assert_eq!(prefixes(&path, u64::MAX), [&path, &path[..at]]);
             }
         }
     }

@@ -36,7 +36,7 @@ pub struct RuleEntry<'a> {
     pub index: u16,
     bytes: &'a [u8],
     object: u32,
-    count: u32,
+    /// The number of backends and what follows.
     backends: Cursor<'a>,
 }
 
@@ -193,7 +193,6 @@ impl<'a> RuleEntry<'a> {
             index: u16::from_le_bytes(*index.first_chunk()?),
             bytes,
             object: u32::from_le_bytes(*object),
-            count: cursor.varint()?,
             backends: cursor,
         })
     }
@@ -218,7 +217,9 @@ impl<'a> RuleEntry<'a> {
     /// The weighted backends.
     pub fn backends(&self) -> impl Iterator<Item = Result<BackendEntry<'a>, Broken>> + use<'a> {
         let mut cursor = self.backends;
-        (0..self.count).map(move |_| BackendEntry::read(&mut cursor).ok_or(Broken))
+        // Without a number there is one, and it cannot be read.
+        let count = cursor.varint().unwrap_or(1);
+        (0..count).map(move |_| BackendEntry::read(&mut cursor).ok_or(Broken))
     }
 
     /// What it says beyond its backends.
@@ -228,7 +229,7 @@ impl<'a> RuleEntry<'a> {
     #[inline]
     pub fn extra(&self) -> Result<Extra<'a>, Broken> {
         let mut cursor = self.backends;
-        for _ in 0..self.count {
+        for _ in 0..cursor.varint().ok_or(Broken)? {
             BackendEntry::read(&mut cursor).ok_or(Broken)?;
         }
         let bytes = cursor.prefixed().ok_or(Broken)?;

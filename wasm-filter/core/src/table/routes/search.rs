@@ -5,7 +5,6 @@ use super::regex::IndexEntry;
 use super::{HostRoutes, Merge, PathEntry, PathKind, form};
 use crate::regex::Cache;
 use crate::route::rank::PathRank;
-use crate::table::hash::Fast;
 use crate::table::segment::Broken;
 
 /// A search that goes on where it stopped: the first path that fits may have matches none of which
@@ -24,7 +23,7 @@ pub struct Search<'a, 'p> {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// The slot that comes next.
-    List(usize),
+    List(u32),
     Exact,
     Prefixes,
 }
@@ -34,23 +33,20 @@ enum Stage {
 impl<'a, 'p> Search<'a, 'p> {
     #[inline]
     pub(super) fn new(routes: HostRoutes<'a>, path: &'p [u8]) -> Self {
-        let mut search = Self {
+        let hashed = routes.form & form::HASH != 0;
+        let exact = routes.form & form::EXACT != 0;
+        Self {
             routes,
             path,
-            stage: Stage::List(0),
-            prefixes: Prefixes::none(path),
+            stage: match (hashed, exact) {
+                (false, _) => Stage::List(0),
+                (true, true) => Stage::Exact,
+                (true, false) => Stage::Prefixes,
+            },
+            prefixes: Prefixes::new(path, routes.lengths),
             patterns: 0,
             lengths: 0,
-        };
-        if routes.form & form::HASH != 0 {
-            let exact = routes.form & form::EXACT != 0;
-            search.stage = match exact {
-                true => Stage::Exact,
-                false => Stage::Prefixes,
-            };
-            search.prefixes.fill(routes.depths, exact);
         }
-        search
     }
 
     /// The next path that fits; after an error the search is of no use.
@@ -60,7 +56,7 @@ impl<'a, 'p> Search<'a, 'p> {
     #[inline]
     pub fn next(&mut self, cache: &Cache) -> Result<Option<PathEntry<'a>>, Broken> {
         if let Stage::List(slot) = &mut self.stage {
-            while let Some(at) = self.routes.slots.get(*slot) {
+            while let Some(at) = self.routes.listed(*slot) {
                 *slot += 1;
                 let entry = PathEntry::at(self.routes.bytes, at)?;
                 if entry.fits(self.path, cache)? {
@@ -70,16 +66,16 @@ impl<'a, 'p> Search<'a, 'p> {
             return Ok(None);
         }
         loop {
-            let (kind, text, hash) = match self.stage {
+            let (kind, text) = match self.stage {
                 Stage::Exact => {
                     self.stage = Stage::Prefixes;
-                    (PathKind::Exact, self.path, self.prefixes.whole)
+                    (PathKind::Exact, self.path)
                 }
                 Stage::Prefixes if self.routes.form & form::MERGE == 0 => {
-                    let Some((prefix, hash)) = self.prefixes.next_longest() else {
+                    let Some(prefix) = self.prefixes.next_short() else {
                         return Ok(None);
                     };
-                    (PathKind::Prefix, prefix, hash)
+                    (PathKind::Prefix, prefix)
                 }
                 _ => {
                     // Through a copy, so that a search without patterns is never written to memory.
@@ -89,7 +85,7 @@ impl<'a, 'p> Search<'a, 'p> {
                     return found;
                 }
             };
-            if let Some(entry) = self.routes.probe(kind, hash, text)? {
+            if let Some(entry) = self.routes.probe(kind, text)? {
                 return Ok(Some(entry));
             }
         }
@@ -112,7 +108,7 @@ impl<'a, 'p> Search<'a, 'p> {
                     None => self.lengths += 1,
                 }
             };
-            let of_prefix = prefix.map(|(text, _)| PathRank::of_text(text.len(), PathKind::Prefix));
+            let of_prefix = prefix.map(|text| PathRank::of_text(text.len(), PathKind::Prefix));
             let of_text = text.map(|text| PathRank::of_text(text.len(), PathKind::Text));
             let best = [of_prefix, of_text].into_iter().flatten().min();
             // All patterns that come first, in one go: most fall to their literal. One is before a
@@ -136,12 +132,11 @@ impl<'a, 'p> Search<'a, 'p> {
                 (None, ..) => return Ok(None),
                 (_, Some(text), _) if best == of_text => {
                     self.lengths += 1;
-                    let hash = Fast::of(0, text);
-                    self.routes.probe(PathKind::Text, hash, text)?
+                    self.routes.probe(PathKind::Text, text)?
                 }
-                (_, _, Some((prefix, hash))) => {
+                (_, _, Some(prefix)) => {
                     self.prefixes.next_longest();
-                    self.routes.probe(PathKind::Prefix, hash, prefix)?
+                    self.routes.probe(PathKind::Prefix, prefix)?
                 }
                 _ => return Ok(None),
             };
