@@ -22,9 +22,13 @@ pub mod config;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod http;
 #[cfg(feature = "filter")]
+pub mod json;
+#[cfg(feature = "filter")]
 pub mod metrics;
 #[cfg(feature = "filter")]
 pub mod proxy;
+#[cfg(feature = "filter")]
+pub mod pull;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod root;
 #[cfg(feature = "standalone")]

@@ -1,0 +1,3 @@
+//! Pull mode: the filter asks a publisher for the table (docs/node-protocol.md).
+
+pub mod config;
