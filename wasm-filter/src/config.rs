@@ -76,11 +76,11 @@ impl core::fmt::Display for ConfigError {
 
 fn read(reader: &mut Reader<'_>) -> Result<Config, JsonError> {
     let (mut ports, mut data_plane, mut pull) = (None, None, None);
-    reader.object(|reader, name| {
+    reader.object(&mut |reader, name| {
         match name {
             "ports" if ports.is_none() => {
                 let mut list = Vec::new();
-                reader.list(|reader| {
+                reader.list(&mut |reader| {
                     list.push(Port::read(reader)?);
                     Ok(())
                 })?;
@@ -111,7 +111,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Config, JsonError> {
 impl Port {
     fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
         let (mut port, mut ingress, mut listener) = (None, None, None);
-        reader.object(|reader, name| {
+        reader.object(&mut |reader, name| {
             match name {
                 "port" if port.is_none() => port = Some(port_number(reader)?),
                 "ingress" if ingress.is_none() => ingress = Some(reader.boolean()?),

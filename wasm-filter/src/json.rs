@@ -75,7 +75,7 @@ impl<'j> Reader<'j> {
     /// An object: `member` reads the value of each name.
     pub(crate) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, &str) -> Result<(), JsonError>,
+        member: &mut dyn FnMut(&mut Self, &str) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         self.open(b'{', "not an object")?;
         let mut first = true;
@@ -90,7 +90,7 @@ impl<'j> Reader<'j> {
     /// A list: `item` reads each item.
     pub(crate) fn list(
         &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<(), JsonError>,
+        item: &mut dyn FnMut(&mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         self.open(b'[', "not a list")?;
         let mut first = true;
@@ -266,7 +266,7 @@ mod tests {
         Ok(match reader.peek() {
             Some(b'{') => {
                 let mut members = serde_json::Map::new();
-                reader.object(|reader, name| {
+                reader.object(&mut |reader, name| {
                     members.insert(name.to_owned(), any(reader)?);
                     Ok(())
                 })?;
@@ -274,7 +274,7 @@ mod tests {
             }
             Some(b'[') => {
                 let mut items = Vec::new();
-                reader.list(|reader| {
+                reader.list(&mut |reader| {
                     items.push(any(reader)?);
                     Ok(())
                 })?;
@@ -308,7 +308,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused_wherever_it_is_damaged() {
-        let damage = ["", "\"", "\\", "{", "}", "[", "]", ",", ":", "0", ".", "\u{1}", "x"];
+        let damage = [
+            "", "\"", "\\", "{", "}", "[", "]", ",", ":", "0", ".", "\u{1}", "x",
+        ];
         let mut refused = 0;
         for json in GOOD {
             for at in (0..=json.len()).filter(|at| json.is_char_boundary(*at)) {

@@ -19,6 +19,8 @@
 mod component;
 #[cfg(feature = "filter")]
 pub mod config;
+#[cfg(feature = "filter")]
+pub mod envoy;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod http;
 #[cfg(feature = "filter")]

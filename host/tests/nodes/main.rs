@@ -3,6 +3,7 @@
 
 mod failures;
 mod fleet;
+mod pull;
 mod push;
 mod security;
 mod support;

@@ -39,7 +39,7 @@ impl PullConfig {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
         let (mut upstream, mut authority, mut token) = (None, None, None);
         let (mut pages, mut wait_seconds) = (None, None);
-        reader.object(|reader, name| {
+        reader.object(&mut |reader, name| {
             match name {
                 "upstream" if upstream.is_none() => upstream = Some(text(reader)?),
                 "authority" if authority.is_none() => authority = Some(text(reader)?),

@@ -8,6 +8,8 @@ mod tables;
 mod balance;
 mod config;
 mod degraded;
+mod envoy;
 mod harness;
+mod pull;
 mod requests;
 mod rules;
