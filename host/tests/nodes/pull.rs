@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use silverback::nodes::Table;
 use silverback::pull::{PullServer, Pulls};
 use silverback_core::node::pull::puller::{Ask, Options, Outcome, Puller};
 use silverback_core::node::pull::request::PullRequest;
