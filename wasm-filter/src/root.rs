@@ -43,17 +43,18 @@ const MAX_REPORT: usize = 20;
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
-        let status = hostcalls::get_map_value(MapType::HttpCallResponseHeaders, ":status");
-        let status = status.ok().flatten().and_then(|status| status.parse().ok());
-        let bytes = match body {
-            0 => None,
-            body => hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body).ok(),
-        };
-        let bytes = bytes.flatten().unwrap_or_default();
-        // Without headers there is no answer (Kong facts 5).
-        let answer = status
-            .filter(|_| headers > 0)
-            .map(|status| (status, &*bytes));
+        // Without headers there is no answer (Kong facts 5), and in Envoy nothing that may be asked.
+        let answer = (headers > 0).then(|| {
+            let status = hostcalls::get_map_value(MapType::HttpCallResponseHeaders, ":status");
+            let bytes = match body {
+                0 => None,
+                body => hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body).ok(),
+            };
+            let status = status.ok().flatten().and_then(|status| status.parse().ok());
+            (status, bytes.flatten().unwrap_or_default())
+        });
+        let answer =
+            (answer.as_ref()).and_then(|(status, bytes)| Some((*status.as_ref()?, &**bytes)));
         PULL.with_borrow_mut(|pull| {
             if let Some(pull) = pull {
                 pull.answered(token, answer, &Host::default());

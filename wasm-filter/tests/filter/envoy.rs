@@ -318,7 +318,7 @@ fn the_module_does_it_with_real_host_calls() {
                 assert!(destination.starts_with(expected), "{host}: {destination}");
                 assert_eq!(exchange.local_response, None, "{host}");
             }
-            None => assert_eq!(exchange.local_response.expect(host).status, 404),
+            None => assert_eq!(exchange.local_response.as_ref().expect(host).status, 404),
         }
         worker.close(id, &mut exchange).ok();
     }

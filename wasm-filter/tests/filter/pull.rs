@@ -128,7 +128,8 @@ impl World {
             }
             for call in calls {
                 self.asked[number] += 1;
-                let mut response = self.answer(&call);
+                let kind = "application/octet-stream";
+                let mut response = self.answer(&call).header("content-type", kind);
                 if response.status == 204 {
                     // Held until the next change: the test answers nothing.
                     continue;
