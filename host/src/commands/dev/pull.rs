@@ -87,11 +87,15 @@ impl Pull {
     }
 
     /// What the translator changed is the table of all nodes from now on.
-    pub(super) fn publish(&mut self, changes: &Changes) -> anyhow::Result<()> {
-        if let Some(table) = self.table.with(changes)? {
-            self.table = Arc::new(table);
-            self.pulls.publish(Arc::clone(&self.table));
+    pub(super) fn publish(&mut self, changes: &Changes) {
+        match self.table.with(changes) {
+            Ok(Some(table)) => {
+                self.table = Arc::new(table);
+                self.pulls.publish(Arc::clone(&self.table));
+            }
+            Ok(None) => {}
+            // The gateway here goes on, and nodes keep the table that they have.
+            Err(error) => tracing::error!(%error, "this table is not given to nodes that ask"),
         }
-        Ok(())
     }
 }

@@ -342,7 +342,7 @@ impl Running {
         self.entities.retain(|_, json| !json.is_empty());
         // Before this machine's own node: whether that one has room is nothing to the others.
         if let Some(pull) = &mut self.pull {
-            pull.publish(&changes)?;
+            pull.publish(&changes);
         }
         let published = match self.node.push(&changes) {
             Err(error) if PushError::wants_everything(&error) => {

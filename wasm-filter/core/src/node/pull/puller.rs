@@ -17,8 +17,9 @@ use crate::table::store::publish::{Published, Publisher, StoreState};
 pub const PATIENCE: u32 = 5_000;
 /// The first pause after a failure, milliseconds; it doubles up to [`MOST_PAUSE`].
 pub const FIRST_PAUSE: u64 = 250;
-/// The longest pause after failures, milliseconds.
-pub const MOST_PAUSE: u64 = 30_000;
+/// The longest pause after failures, milliseconds: a publisher that is back is found within it, and to be
+/// asked in vain costs it little.
+pub const MOST_PAUSE: u64 = 5_000;
 /// How often a publisher is asked that does not hold its answers, and how often a worker looks whether
 /// the lease is free, milliseconds.
 pub const PERIOD: u64 = 1_000;
