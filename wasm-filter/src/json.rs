@@ -59,11 +59,11 @@ impl<'j> Reader<'j> {
     /// An error at this place.
     pub(crate) fn error(&self, what: impl Into<String>) -> JsonError {
         let before = self.text.as_bytes().get(..self.at).unwrap_or_default();
-        let lines = before.split(|byte| *byte == b'\n');
+        let mut lines = before.split(|byte| *byte == b'\n');
         JsonError {
             what: what.into(),
             line: lines.clone().count(),
-            column: lines.last().map_or(0, <[u8]>::len) + 1,
+            column: lines.next_back().map_or(0, <[u8]>::len) + 1,
         }
     }
 

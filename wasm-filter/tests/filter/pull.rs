@@ -15,7 +15,7 @@ use silverback_emulator::{
     Worker, WorkerOptions,
 };
 
-use crate::harness::{get, model};
+use crate::harness::{Route, get, model};
 use crate::support::node::{Writer, zone};
 use crate::support::runtime::filter;
 use crate::tables::built::edit;
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The publisher has another table.
-    fn publish(&mut self, routes: &[(&str, &str, &str, Option<(&str, &str)>)]) {
+    fn publish(&mut self, routes: &[Route<'_>]) {
         self.roots.push(self.table.root().clone());
         let next = model(routes);
         edit(&mut self.table, &self.model, &next);
@@ -164,12 +164,10 @@ impl World {
         worker
             .on_request_headers(id, &mut exchange)
             .expect("no trap");
-        let status = match &exchange.local_response {
-            Some(response) => response.status,
-            None => 200,
-        };
+        let local = exchange.local_response.as_ref();
+        let status = local.map_or(200, |response| response.status);
         worker.close(id, &mut exchange).expect("no trap");
-        u16::try_from(status).expect("a status")
+        status
     }
 
     fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> u32 {
