@@ -56,6 +56,11 @@ status-page:
     cargo build --release
     python3 .ci/browser.py
 
+# The filter in a real Envoy that pulls its table, as CI runs it
+e2e-envoy:
+    cargo build --release
+    python3 .ci/envoy.py
+
 # All benchmarks (docs/performance.md)
 bench:
     cargo bench -p silverback-core --bench lookup

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::node::commit::{Commit, RootChange};
+use silverback_core::node::pull::request::PullRequest;
 use silverback_core::regex::compile;
 use silverback_core::table::hash::digest128;
 use silverback_core::table::layout::{SEGMENTS, kind};
@@ -73,6 +74,24 @@ fn main() {
         segments,
     };
     save("node", 0, &commit.encode().expect("short"));
+
+    let mut answer = commit.clone();
+    answer.publisher = 0;
+    save("pull", 1, &answer.encode().expect("short"));
+    answer.segments.clear();
+    save("pull", 1, &answer.encode().expect("short"));
+    let request = PullRequest {
+        wait: 20_000,
+        epoch: 7,
+        root: answer.digest,
+        wanted: vec![[1; 16], [2; 16]],
+    };
+    save("pull", 0, &request.encode());
+    save("pull", 0, &PullRequest::default().encode());
+    for step in 0..8 {
+        let steps: Vec<u8> = (0..40_u8).map(|n| n.wrapping_mul(37 + step * 2) ^ step).collect();
+        save("pull", 2, &steps);
+    }
 
     let info = RequestInfo {
         tls: true,

@@ -10,6 +10,7 @@ mod dev;
 mod diff;
 #[cfg(feature = "dev")]
 mod limits;
+mod pull;
 mod push;
 mod status;
 
@@ -21,6 +22,7 @@ pub use diff::DiffArgs;
 pub use limits::LimitArgs;
 #[cfg(feature = "dev")]
 pub(crate) use limits::size;
+pub use pull::PullArgs;
 pub use push::{AdminArgs, PushArgs};
 pub use status::StatusArgs;
 
@@ -139,6 +141,7 @@ pub struct ClassArgs {
   silverback dev manifests/ --backend default/cart:80=localhost:3000
   silverback dev manifests/ --ingress-port 9000 --port-offset 10000
   silverback dev manifests/ --filter-wasm my.wasm --rebuild 'make my.wasm' --rebuild-on src
+  silverback dev manifests/ --pull-listen 127.0.0.1:9090
   silverback dev manifests/ --access-log json | jq 'select(.status >= 500)'
 
 The admin port has a status page for the browser, /metrics for Prometheus and /status as JSON.
@@ -251,6 +254,10 @@ pub struct DevArgs {
     /// 9080, or a free one if that is in use.
     #[arg(long, value_name = "PORT", env = "SILVERBACK_ADMIN_PORT")]
     pub admin_port: Option<AdminPort>,
+
+    /// Nodes that ask for the table.
+    #[command(flatten)]
+    pub pull: PullArgs,
 
     /// Do not watch the files.
     #[arg(long, env = "SILVERBACK_NO_WATCH")]

@@ -22,6 +22,7 @@ pub mod object;
 pub mod offline;
 pub mod problem;
 pub mod publish;
+pub mod pull;
 pub mod render;
 pub mod status;
 pub mod translator;

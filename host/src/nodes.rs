@@ -8,6 +8,7 @@
 //! takes the newest table when it is free, so the first change after a pause goes out at once and
 //! changes that come while a push is on its way go together in the next (group commit).
 
+mod authorization;
 mod backoff;
 mod client;
 mod fleet;
@@ -17,6 +18,7 @@ mod table;
 mod tls;
 mod url;
 
+pub(crate) use authorization::same;
 pub use client::{ClientError, ClientOptions, NodeClient};
 pub use fleet::{Fleet, FleetOptions};
 pub use peer::{Peer, Pushed, SyncError};

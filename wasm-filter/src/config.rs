@@ -1,84 +1,53 @@
 //! The filter's configuration: JSON, described for Kong in `silverback.meta.json` (draft 4).
 
-use serde::Deserialize;
+use std::rc::Rc;
+
 use silverback_core::route::select::Entry;
 
+use crate::json::{JsonError, Reader};
+use crate::pull::config::PullConfig;
+
 /// What the filter is told about the data plane that it runs in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// What each port of the data plane serves. A port that is not listed serves the Gateway
     /// listeners with its own number and no Ingress.
-    #[serde(default = "default_ports", deserialize_with = "objects")]
     pub ports: Vec<Port>,
+    /// What carries the decisions out.
+    pub data_plane: DataPlane,
+    /// Whom to ask for the table; `None`: somebody pushes it.
+    pub pull: Option<Rc<PullConfig>>,
+}
+
+/// What carries the filter's decisions out (docs/contract.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataPlane {
+    /// Kong with the plugin `silverback`, or the embedded gateway: the contract's properties.
+    #[default]
+    Kong,
+    /// Envoy, by headers of an ORIGINAL_DST cluster.
+    Envoy,
 }
 
 /// One port of the data plane.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// The port that accepts connections, 1..=65535.
     pub port: core::num::NonZeroU16,
     /// Serves Ingress objects.
-    #[serde(default)]
     pub ingress: bool,
     /// The port of the Gateway listeners that it serves, 1..=65535; absent = none.
-    #[serde(default, deserialize_with = "present")]
     pub listener: Option<core::num::NonZeroU16>,
 }
 
 /// The most ports that a configuration may list.
 const MAX_PORTS: usize = 1024;
 
-/// A value that is there: `null` is none in `silverback.meta.json`, so it is none here.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
-/// A JSON object. What serde derives would take a list of the fields' values as well.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(core::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                map: A,
-            ) -> Result<Object<T>, A::Error> {
-                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(Visitor(core::marker::PhantomData))
-    }
-}
-
-fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let objects = Vec::<Object<T>>::deserialize(deserializer)?;
-    Ok(objects.into_iter().map(|Object(object)| object).collect())
-}
-
 /// Why a configuration is refused.
 #[derive(Debug)]
 pub enum ConfigError {
     /// Not the JSON that `silverback.meta.json` describes.
-    Json(serde_json::Error),
+    Json(JsonError),
     /// A port is listed twice.
     DuplicatePort(u16),
     /// So many ports are listed.
@@ -105,6 +74,67 @@ impl core::fmt::Display for ConfigError {
     }
 }
 
+fn read(reader: &mut Reader<'_>) -> Result<Config, JsonError> {
+    let (mut ports, mut data_plane, mut pull) = (None, None, None);
+    reader.object(&mut |reader, name| {
+        match name {
+            "ports" if ports.is_none() => {
+                let mut list = Vec::new();
+                reader.list(&mut |reader| {
+                    list.push(Port::read(reader)?);
+                    Ok(())
+                })?;
+                ports = Some(list);
+            }
+            "dataPlane" if data_plane.is_none() => {
+                let name = reader.string()?;
+                data_plane = Some(match &*name {
+                    "kong" => DataPlane::Kong,
+                    "envoy" => DataPlane::Envoy,
+                    _ => return Err(reader.error("a data plane that is not known")),
+                });
+            }
+            "pull" if pull.is_none() => pull = Some(Rc::new(PullConfig::read(reader)?)),
+            name => return Err(reader.unexpected(name)),
+        }
+        Ok(())
+    })?;
+    Ok(Config {
+        ports: ports.unwrap_or_else(default_ports),
+        data_plane: data_plane.unwrap_or_default(),
+        pull,
+    })
+}
+
+// === impl Port ===
+
+impl Port {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
+        let (mut port, mut ingress, mut listener) = (None, None, None);
+        reader.object(&mut |reader, name| {
+            match name {
+                "port" if port.is_none() => port = Some(port_number(reader)?),
+                "ingress" if ingress.is_none() => ingress = Some(reader.boolean()?),
+                "listener" if listener.is_none() => listener = Some(port_number(reader)?),
+                name => return Err(reader.unexpected(name)),
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            port: port.ok_or_else(|| reader.error("no field `port`"))?,
+            ingress: ingress.unwrap_or_default(),
+            listener,
+        })
+    }
+}
+
+fn port_number(reader: &mut Reader<'_>) -> Result<core::num::NonZeroU16, JsonError> {
+    let number = reader.number(1, 65_535)?;
+    let number = u16::try_from(number).ok();
+    let number = number.and_then(core::num::NonZeroU16::new);
+    number.ok_or_else(|| reader.error("no port"))
+}
+
 /// Kong's default ports stand for 80 and 443.
 fn default_ports() -> Vec<Port> {
     [(8000, 80), (8443, 443)]
@@ -123,6 +153,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ports: default_ports(),
+            data_plane: DataPlane::default(),
+            pull: None,
         }
     }
 }
@@ -136,8 +168,7 @@ impl Config {
         if json.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
-        let Object(mut config): Object<Self> =
-            serde_json::from_slice(json).map_err(ConfigError::Json)?;
+        let mut config = Reader::read(json, read).map_err(ConfigError::Json)?;
         if config.ports.len() > MAX_PORTS {
             return Err(ConfigError::TooManyPorts(config.ports.len()));
         }

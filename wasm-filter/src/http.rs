@@ -49,13 +49,20 @@ impl Http {
         self
     }
 
+    fn host(&self) -> Host {
+        Host {
+            data_plane: self.config.data_plane,
+        }
+    }
+
     fn decide(&self, worker: &mut Worker) -> Next {
+        let host = self.host();
         #[cfg(feature = "standalone")]
         if let Some(standalone) = &self.standalone {
             let table = (standalone.table() as &dyn Segments, standalone.number());
-            return worker.request_with(&self.config, table, &Host);
+            return worker.request_with(&self.config, table, &host);
         }
-        worker.request(&self.config, &Host)
+        worker.request(&self.config, &host)
     }
 }
 
@@ -79,7 +86,7 @@ impl HttpContext for Http {
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         for edit in core::mem::take(&mut self.response) {
-            Host.edit_response(&edit);
+            self.host().edit_response(&edit);
         }
         Action::Continue
     }
@@ -88,7 +95,7 @@ impl HttpContext for Http {
         if let Some(ticket) = self.ticket.take()
             && let Ok(mut worker) = self.worker.try_borrow_mut()
         {
-            worker.done(&ticket, &Host);
+            worker.done(&ticket, &self.host());
         }
     }
 }

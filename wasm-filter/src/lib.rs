@@ -19,12 +19,18 @@
 mod component;
 #[cfg(feature = "filter")]
 pub mod config;
+#[cfg(feature = "filter")]
+pub mod envoy;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod http;
+#[cfg(feature = "filter")]
+pub mod json;
 #[cfg(feature = "filter")]
 pub mod metrics;
 #[cfg(feature = "filter")]
 pub mod proxy;
+#[cfg(feature = "filter")]
+pub mod pull;
 #[cfg(all(feature = "filter", target_family = "wasm"))]
 mod root;
 #[cfg(feature = "standalone")]
@@ -61,7 +67,7 @@ mod entry {
         // A panic is a bug here; the log says where before the host sees the trap.
         std::panic::set_hook(Box::new(|info| {
             let message = format!("silverback: {info}");
-            Host.log(proxy_wasm::types::LogLevel::Critical, &message);
+            Host::default().log(proxy_wasm::types::LogLevel::Critical, &message);
         }));
         proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> {
             Box::new(super::root::Root::default())

@@ -7,16 +7,20 @@ mod host;
 pub(crate) use host::Host;
 
 use proxy_wasm::types::{LogLevel, MetricType};
+use silverback_core::node::pull::puller::Ask;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::{SharedData, StoreError};
+
+use crate::pull::config::PullConfig;
 
 /// What the filter asks of the proxy. Every call is a host call, which costs 0.2 to 1.2 us in Kong
 /// (Kong facts 3): the methods say what a request may need at most.
 pub trait Proxy {
     /// `kong.silverback.request`; `None` if the data plane does not offer it. Once a request.
     fn request(&self) -> Option<Vec<u8>>;
-    /// Sets `kong.silverback.plan`. Once a request.
-    fn set_plan(&self, plan: &[u8]);
+    /// Sets `kong.silverback.plan`, once a request. False: the data plane has answered the request,
+    /// because it cannot carry the plan out.
+    fn set_plan(&self, plan: &[u8]) -> bool;
     /// `kong.silverback.result`. Once at the end of a request, only where a policy needs it.
     fn result(&self) -> Option<Vec<u8>>;
     /// The first value of a request header. Only for headers that a candidate rule asks for.
@@ -29,6 +33,13 @@ pub trait Proxy {
     /// # Errors
     /// [`StoreError`].
     fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError>;
+    /// Sets a value of shared data over the one with this cas, 0 = none. Only where the filter pulls.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn set_shared(&self, key: &[u8], value: &[u8], cas: u32) -> Result<(), StoreError>;
+    /// Sends a request to the publisher; the token of its answer. Only where the filter pulls.
+    fn send(&self, to: &PullConfig, ask: &Ask) -> Option<u32>;
     /// Milliseconds since 1970. Once a tick, and at the end of a request where a policy needs it.
     fn now(&self) -> u64;
     /// Answers the request.
@@ -52,7 +63,7 @@ pub trait Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAnswered;
 
-/// Shared data through a proxy, read only.
+/// Shared data through a proxy: requests read it, and the filter writes it where it pulls.
 pub(crate) struct Shared<'p, P>(pub(crate) &'p P);
 
 impl<P: Proxy> SharedData for Shared<'_, P> {
@@ -60,8 +71,7 @@ impl<P: Proxy> SharedData for Shared<'_, P> {
         self.0.shared(key)
     }
 
-    fn set(&self, _: &[u8], _: &[u8], _: u32) -> Result<(), StoreError> {
-        // In push mode only the node writes.
-        Err(StoreError::Unavailable)
+    fn set(&self, key: &[u8], value: &[u8], cas: u32) -> Result<(), StoreError> {
+        self.0.set_shared(key, value, cas)
     }
 }

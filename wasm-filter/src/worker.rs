@@ -107,8 +107,8 @@ impl Worker {
         let Some(message) = proxy.request() else {
             proxy.log(
                 LogLevel::Error,
-                "silverback: property kong.silverback.request is missing (hint: load the Kong \
-                 plugin `silverback`, plugins = bundled,silverback)",
+                "silverback: the request's properties are missing (hint: in Kong load the plugin \
+                 `silverback`, plugins = bundled,silverback; elsewhere set `dataPlane`)",
             );
             self.metrics.count(Metric::NoRequest);
             return reply(proxy, 503, "the data plane offers no request property", []);
@@ -149,8 +149,11 @@ impl Worker {
         match answered {
             Ok(Answer::Proxy) => {
                 self.logged = None;
+                if !proxy.set_plan(&self.scratch.plan) {
+                    self.metrics.count(Metric::NoPlan);
+                    return Next::Answered;
+                }
                 self.metrics.count(Metric::Proxied);
-                proxy.set_plan(&self.scratch.plan);
                 Next::Continue {
                     response: core::mem::take(&mut self.scratch.response),
                     ticket: self.scratch.ticket.take(),
@@ -198,8 +201,8 @@ impl Worker {
         let message = match error {
             Unreadable::NoTable => "no routing table has been published yet",
             Unreadable::NoSentinel => {
-                "the shared-data zone is missing or not prepared \
-                 (hint: nginx_wasm_shm_kv_silverback = 64m eviction=none)"
+                "the shared-data zone is missing or nobody has prepared it yet \
+                 (hint: in Kong nginx_wasm_shm_kv_silverback = 64m eviction=none)"
             }
             Unreadable::Store => "shared data cannot be read",
             Unreadable::Epoch => "the epoch record cannot be read",

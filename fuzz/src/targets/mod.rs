@@ -3,6 +3,7 @@
 
 pub mod node;
 pub mod plan;
+pub mod pull;
 pub mod regex;
 pub mod request;
 pub mod table;
@@ -15,6 +16,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("node", node::run),
     ("plan", plan::run),
+    ("pull", pull::run),
     ("regex", regex::run),
     ("request", request::run),
     ("table", table::run),

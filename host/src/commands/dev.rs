@@ -18,6 +18,7 @@ mod modules;
 mod names;
 mod observe;
 mod ports;
+mod pull;
 mod rebuild;
 mod running;
 mod show;
@@ -40,6 +41,7 @@ use self::event::Event;
 use self::modules::{Kind, Loaded, Loader};
 use self::names::Names;
 use self::observe::{Observed, Observer};
+use self::pull::Pull;
 use self::rebuild::Rebuilder;
 use self::running::Running;
 use self::stubs::Addresses;
@@ -68,6 +70,8 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
         .context("cannot start the access log")?;
     let admin = Admin::bind(args.admin_port).map_err(anyhow::Error::from)?;
     config.admin = admin.as_ref().map(|admin| admin.address);
+    let pull = Pull::bind(&args.pull).map_err(Failure::usage)?;
+    config.pull = pull.as_ref().map(|pull| pull.address);
     let questions = sender.clone();
 
     let watched = Watched {
@@ -107,7 +111,7 @@ pub(super) fn run(args: &DevArgs, verbose: u8) -> Result<ExitCode, Failure> {
     };
     let names = Names::new(sender.clone());
     let metrics = observed.metrics.clone();
-    let mut running = Running::start(config, names, Some(on_access), metrics)?;
+    let mut running = Running::start(config, names, Some(on_access), metrics, pull)?;
     running
         .notes
         .extend(admin.as_ref().and_then(|admin| admin.note.clone()));

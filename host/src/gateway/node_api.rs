@@ -19,6 +19,8 @@ use silverback_core::table::store::publish::PublishError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::nodes::same;
+
 /// For a request's headers and for its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after accept fails (file descriptors have run out).
@@ -126,11 +128,6 @@ impl<S: SharedData + Send + Sync + 'static> NodeApi<S> {
                 .is_some_and(|given| same(given.as_bytes(), expected.as_bytes())),
         }
     }
-}
-
-/// Compares in a time that does not depend on where the first difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
 }
 
 fn message(status: StatusCode, text: &str) -> Response<Full<Bytes>> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use silverback_core::node::pull::answer::Source;
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::hash::Digest;
 use silverback_core::table::layout::SEGMENTS;
@@ -101,6 +102,20 @@ impl Table {
     /// Bytes of a segment; empty where there are no blocks.
     pub fn segment(&self, index: u32) -> &[u8] {
         self.segments.get(index as usize).map_or(&[], |bytes| bytes)
+    }
+}
+
+impl Source for Table {
+    fn root(&self) -> &Root {
+        self.root()
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest()
+    }
+
+    fn segment(&self, index: u32) -> &[u8] {
+        self.segment(index)
     }
 }
 

@@ -4,6 +4,7 @@
 mod failures;
 mod fleet;
 mod missing;
+mod pull;
 mod push;
 mod security;
 mod support;

@@ -7,12 +7,15 @@
 //! publisher ─ commit ─► Node ─ staging, compare and swap ─► table::store::publish
 //!           ◄─ answer or error (JSON) ─
 //! ```
+//! A node that nobody can reach asks instead ([`pull`]); the commit that it gets is the same.
 //! The Lua shim is the other node; both are tested with `testdata/node/*.json`.
 
 pub mod answer;
 pub mod commit;
 pub mod error;
 pub mod hex;
+mod new_root;
+pub mod pull;
 pub mod push;
 #[cfg(feature = "translate")]
 mod serve;

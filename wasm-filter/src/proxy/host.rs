@@ -9,25 +9,37 @@
 )]
 
 use core::ptr::{null, null_mut};
+use core::time::Duration;
 
+use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MetricType};
+use silverback_core::node::pull::puller::Ask;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::StoreError;
 
 use super::{NotAnswered, Proxy};
+use crate::config::DataPlane;
+use crate::envoy;
+use crate::pull::config::PullConfig;
 
 /// The proxy that the module runs in.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Host;
+pub(crate) struct Host {
+    /// Who carries plans out.
+    pub(crate) data_plane: DataPlane,
+}
 
-/// A status of the ABI. Only two mean something here; others may be numbers that nobody has named.
+/// A status of the ABI. Only three mean something here; others may be numbers that nobody has named.
 type Status = u32;
 
 const OK: Status = 0;
 const NOT_FOUND: Status = 1;
+const CAS_MISMATCH: Status = 8;
 
 const REQUEST_HEADERS: u32 = 0;
 const RESPONSE_HEADERS: u32 = 2;
+const CALL_RESPONSE_HEADERS: u32 = 6;
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
 const REQUEST: &[u8] = b"kong\0silverback\0request";
@@ -60,6 +72,13 @@ unsafe extern "C" {
         value: *mut *mut u8,
         len: *mut usize,
         cas: *mut u32,
+    ) -> Status;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+        cas: u32,
     ) -> Status;
     fn proxy_get_header_map_value(
         map: u32,
@@ -143,25 +162,59 @@ fn property(path: &[u8]) -> Option<Vec<u8>> {
     if status == OK { given.take() } else { None }
 }
 
+/// The first value of a header; `None` if there is none.
+fn header(map: u32, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
+    let mut given = Given::NOTHING;
+    // SAFETY: see the module's reason.
+    let status = unsafe {
+        proxy_get_header_map_value(
+            map,
+            name.as_ptr(),
+            name.len(),
+            &mut given.value,
+            &mut given.len,
+        )
+    };
+    match status {
+        OK => Ok(given.take()),
+        NOT_FOUND => Ok(None),
+        _ => Err(NotAnswered),
+    }
+}
+
+fn buffer(buffer: u32, size: usize) -> Option<Vec<u8>> {
+    let mut given = Given::NOTHING;
+    // SAFETY: see the module's reason.
+    let status =
+        unsafe { proxy_get_buffer_bytes(buffer, 0, size, &mut given.value, &mut given.len) };
+    if status == OK { given.take() } else { None }
+}
+
+fn set_property(path: &[u8], value: &[u8]) {
+    // SAFETY: see the module's reason.
+    let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
 impl Host {
     /// The configuration of the filter, `size` bytes; `None` if it cannot be had.
     pub(crate) fn configuration(self, size: usize) -> Option<Vec<u8>> {
-        let mut given = Given::NOTHING;
-        // SAFETY: see the module's reason.
-        let status = unsafe {
-            proxy_get_buffer_bytes(
-                PLUGIN_CONFIGURATION,
-                0,
-                size,
-                &mut given.value,
-                &mut given.len,
-            )
+        buffer(PLUGIN_CONFIGURATION, size)
+    }
+
+    /// Status and body, `size` bytes, of the answer to a call, while its callback runs; `None` if they
+    /// cannot be had.
+    pub(crate) fn call_response(self, size: usize) -> Option<(u16, Vec<u8>)> {
+        let status = header(CALL_RESPONSE_HEADERS, ":status").ok()??;
+        let status = core::str::from_utf8(&status).ok()?.parse().ok()?;
+        let body = match size {
+            0 => Vec::new(),
+            size => buffer(CALL_RESPONSE_BODY, size)?,
         };
-        if status == OK { given.take() } else { None }
+        Some((status, body))
     }
 
     /// Asks to be called every `period`. A host without timers has no metrics; requests need none.
-    pub(crate) fn tick_every(self, period: core::time::Duration) {
+    pub(crate) fn tick_every(self, period: Duration) {
         let period = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
         // SAFETY: no pointer.
         let _ = unsafe { proxy_set_tick_period_milliseconds(period) };
@@ -170,36 +223,32 @@ impl Host {
 
 impl Proxy for Host {
     fn request(&self) -> Option<Vec<u8>> {
-        property(REQUEST)
+        match self.data_plane {
+            DataPlane::Kong => property(REQUEST),
+            DataPlane::Envoy => envoy::request(self),
+        }
     }
 
-    fn set_plan(&self, plan: &[u8]) {
-        // The shim's setter never refuses: what it does not understand it answers with 500.
-        // SAFETY: see the module's reason.
-        let _ = unsafe { proxy_set_property(PLAN.as_ptr(), PLAN.len(), plan.as_ptr(), plan.len()) };
+    fn set_plan(&self, plan: &[u8]) -> bool {
+        match self.data_plane {
+            DataPlane::Kong => {
+                // The shim's setter never refuses: what it does not understand it answers with 500.
+                set_property(PLAN, plan);
+                true
+            }
+            DataPlane::Envoy => envoy::carry_out(plan, self),
+        }
     }
 
     fn result(&self) -> Option<Vec<u8>> {
-        property(RESULT)
+        match self.data_plane {
+            DataPlane::Kong => property(RESULT),
+            DataPlane::Envoy => envoy::result(self),
+        }
     }
 
     fn header(&self, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
-        let mut given = Given::NOTHING;
-        // SAFETY: see the module's reason.
-        let status = unsafe {
-            proxy_get_header_map_value(
-                REQUEST_HEADERS,
-                name.as_ptr(),
-                name.len(),
-                &mut given.value,
-                &mut given.len,
-            )
-        };
-        match status {
-            OK => Ok(given.take()),
-            NOT_FOUND => Ok(None),
-            _ => Err(NotAnswered),
-        }
+        header(REQUEST_HEADERS, name)
     }
 
     fn shared(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
@@ -219,6 +268,36 @@ impl Proxy for Host {
             NOT_FOUND => Ok(None),
             _ => Err(StoreError::Unavailable),
         }
+    }
+
+    fn set_shared(&self, key: &[u8], value: &[u8], cas: u32) -> Result<(), StoreError> {
+        // SAFETY: see the module's reason.
+        let status = unsafe {
+            proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+        };
+        match status {
+            OK => Ok(()),
+            CAS_MISMATCH => Err(StoreError::CasMismatch),
+            _ => Err(StoreError::Unavailable),
+        }
+    }
+
+    fn send(&self, to: &PullConfig, ask: &Ask) -> Option<u32> {
+        let mut headers = vec![
+            (":method", ask.method),
+            (":path", &*ask.path),
+            (":authority", &*to.authority),
+            (":scheme", "http"),
+        ];
+        let token = ["Bearer ", &*to.token].concat();
+        if !to.token.is_empty() {
+            headers.push(("authorization", &*token));
+        }
+        let body = (!ask.body.is_empty()).then_some(&*ask.body);
+        let timeout = Duration::from_millis(ask.timeout.into());
+        // Through the SDK: it hands an answer on only if it knows the call. Neither Kong's nor Envoy's
+        // function answers a status that it does not expect.
+        hostcalls::dispatch_http_call(&to.upstream, headers, body, Vec::new(), timeout).ok()
     }
 
     fn now(&self) -> u64 {
@@ -304,5 +383,47 @@ impl Proxy for Host {
     fn log(&self, level: LogLevel, message: &str) {
         // SAFETY: see the module's reason.
         let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
+    }
+}
+
+impl envoy::Calls for Host {
+    fn property(&self, path: [&str; 2]) -> Option<Vec<u8>> {
+        property(path.join("\0").as_bytes())
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        header(REQUEST_HEADERS, name).ok()?
+    }
+
+    fn remove_header(&self, name: &str) -> bool {
+        // SAFETY: see the module's reason.
+        let status =
+            unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) };
+        matches!(status, OK | NOT_FOUND)
+    }
+
+    fn add_header(&self, name: &str, value: &[u8]) -> bool {
+        let (map, len) = (REQUEST_HEADERS, name.len());
+        // SAFETY: see the module's reason.
+        let status = unsafe {
+            proxy_add_header_map_value(map, name.as_ptr(), len, value.as_ptr(), value.len())
+        };
+        status == OK
+    }
+
+    fn replace_header(&self, name: &str, value: &[u8]) -> bool {
+        let (map, len) = (REQUEST_HEADERS, name.len());
+        // SAFETY: see the module's reason.
+        let status = unsafe {
+            proxy_replace_header_map_value(map, name.as_ptr(), len, value.as_ptr(), value.len())
+        };
+        status == OK
+    }
+
+    fn refuse(&self) {
+        let body = br#"{"message":"An unexpected error occurred"}"#;
+        let kind = ("content-type", "application/json; charset=utf-8");
+        // Answered or not: the request goes nowhere.
+        let _ = Proxy::reply(self, 500, &[kind], body);
     }
 }

@@ -8,7 +8,13 @@ use crate::support::runtime::Runtime;
 const META: &str = include_str!("../../silverback.meta.json");
 
 /// Configurations that are taken.
-const GOOD: [(&str, &str); 6] = [
+const GOOD: [(&str, &str); 9] = [
+    ("Envoy", r#"{"dataPlane":"envoy"}"#),
+    ("a publisher", r#"{"pull":{"upstream":"publisher"}}"#),
+    (
+        "everything about a publisher",
+        r#"{"dataPlane":"kong","pull":{"upstream":"a:1","authority":"b","token":"t","pages":4096,"waitSeconds":0}}"#,
+    ),
     ("no port at all", r#"{"ports":[]}"#),
     ("nothing said", "{}"),
     (
@@ -27,7 +33,28 @@ const GOOD: [(&str, &str); 6] = [
 ];
 
 /// Configurations that are refused, by Kong's schema and by the filter.
-const BAD: [(&str, &str); 17] = [
+const BAD: [(&str, &str); 26] = [
+    ("another data plane", r#"{"dataPlane":"nginx"}"#),
+    ("no publisher", r#"{"pull":{}}"#),
+    ("a publisher without a name", r#"{"pull":{"upstream":""}}"#),
+    (
+        "a token without text",
+        r#"{"pull":{"upstream":"a","token":""}}"#,
+    ),
+    ("no pages", r#"{"pull":{"upstream":"a","pages":0}}"#),
+    (
+        "too many pages",
+        r#"{"pull":{"upstream":"a","pages":4097}}"#,
+    ),
+    (
+        "too long a wait",
+        r#"{"pull":{"upstream":"a","waitSeconds":61}}"#,
+    ),
+    ("pull null", r#"{"pull":null}"#),
+    (
+        "an unknown field of pull",
+        r#"{"pull":{"upstream":"a","url":"b"}}"#,
+    ),
     ("an unknown field", r#"{"port":1}"#),
     (
         "an unknown field of a port",
@@ -54,7 +81,11 @@ const BAD: [(&str, &str); 17] = [
 ];
 
 /// What only the filter can see.
-const BAD_BEYOND_THE_SCHEMA: [(&str, &str); 3] = [
+const BAD_BEYOND_THE_SCHEMA: [(&str, &str); 4] = [
+    (
+        "a token that no header can have",
+        r#"{"pull":{"upstream":"a","token":"a\nb"}}"#,
+    ),
     ("no JSON", "{"),
     ("a port twice", r#"{"ports":[{"port":1},{"port":1}]}"#),
     ("a field twice", r#"{"ports":[],"ports":[]}"#),

@@ -21,7 +21,7 @@ use crate::tables::oracle::Model;
 const PAGES: u16 = 24;
 
 /// Name, host, path, and the header that it asks for.
-type Route<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>);
+pub(crate) type Route<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>);
 
 /// Ingress routes; each has two endpoints.
 pub(crate) fn model(routes: &[Route<'_>]) -> Model {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proxy_wasm::types::{LogLevel, MetricType};
 use silverback_core::contract::result::PlanResult;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY};
+use silverback_core::node::pull::puller::Ask;
 use silverback_core::route::balance::Ticket;
 use silverback_core::route::edits::ResponseEdit;
 use silverback_core::table::store::StoreError;
@@ -16,6 +17,7 @@ use silverback_emulator::{
 };
 use silverback_filter::config::Config;
 use silverback_filter::proxy::{NotAnswered, Proxy};
+use silverback_filter::pull::config::PullConfig;
 use silverback_filter::worker as native;
 
 use super::node::read;
@@ -388,9 +390,10 @@ impl Proxy for Request<'_> {
         self.input.message.clone()
     }
 
-    fn set_plan(&self, plan: &[u8]) {
+    fn set_plan(&self, plan: &[u8]) -> bool {
         self.count(|calls| calls.set_property += 1);
         self.output.borrow_mut().plan = Some(plan.to_vec());
+        true
     }
 
     fn header(&self, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
@@ -406,6 +409,14 @@ impl Proxy for Request<'_> {
             return Err(StoreError::Unavailable);
         }
         read(self.store.get(key))
+    }
+
+    fn set_shared(&self, _: &[u8], _: &[u8], _: u32) -> Result<(), StoreError> {
+        unreachable!("these workers do not pull")
+    }
+
+    fn send(&self, _: &PullConfig, _: &Ask) -> Option<u32> {
+        unreachable!("these workers do not pull")
     }
 
     fn result(&self) -> Option<Vec<u8>> {

@@ -46,6 +46,8 @@ pub(super) struct Config {
     pub(super) access_log: AccessLog,
     /// Where the admin port is.
     pub(super) admin: Option<SocketAddr>,
+    /// Where nodes ask for the table.
+    pub(super) pull: Option<SocketAddr>,
     pub(super) verbose: u8,
 }
 
@@ -108,6 +110,7 @@ impl Config {
             drain: args.limits.drain_timeout,
             access_log: args.access_log.unwrap_or_else(|| access_log(verbose)),
             admin: None,
+            pull: None,
             verbose,
         })
     }

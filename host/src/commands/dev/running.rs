@@ -14,6 +14,7 @@ use super::log::FilterLog;
 use super::modules::{self, Module};
 use super::names::Names;
 use super::ports::{self, Ports};
+use super::pull::Pull;
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
 use super::{certificates, client_auth, upstream_tls};
 use crate::commands::Failure;
@@ -47,6 +48,7 @@ pub(super) struct Running {
     engine: TranslatorEngine,
     session: Session,
     node: Node<EmulatorStore>,
+    pull: Option<Pull>,
     gateway: Gateway,
     /// What the translator has.
     objects: Objects,
@@ -101,6 +103,7 @@ impl Running {
         names: Names,
         on_access: Option<AccessHook>,
         metrics: Metrics,
+        pull: Option<Pull>,
     ) -> Result<Self, Failure> {
         let set = manifests::load(&config.paths);
         if let Some(problem) = set.unreadable_path() {
@@ -151,6 +154,7 @@ impl Running {
             engine,
             session,
             node,
+            pull,
             gateway,
             objects: Objects::new(),
             addresses: Addresses::default(),
@@ -167,6 +171,9 @@ impl Running {
         let effect = running.change(set, Instant::now(), Instant::now())?;
         if let Some(error) = effect.errors.into_iter().next() {
             return Err(anyhow!("{error}").into());
+        }
+        if let Some(pull) = &running.pull {
+            pull.serve().context("cannot answer pulls")?;
         }
         Ok(running)
     }
@@ -333,6 +340,10 @@ impl Running {
         self.entities_changed |= !changes.entities.is_empty();
         self.entities.extend(changes.entities.clone());
         self.entities.retain(|_, json| !json.is_empty());
+        // Before this machine's own node: whether that one has room is nothing to the others.
+        if let Some(pull) = &mut self.pull {
+            pull.publish(&changes);
+        }
         let published = match self.node.push(&changes) {
             Err(error) if PushError::wants_everything(&error) => {
                 self.session.rewind()?;

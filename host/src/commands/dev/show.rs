@@ -45,7 +45,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
         },
     )?;
     heading(out, "Listening")?;
-    listeners(out, config, &running.ports, config.admin)?;
+    listeners(out, config, &running.ports, (config.admin, config.pull))?;
     for note in &running.notes {
         let warning = style::WARNING;
         writeln!(out, "{warning}note{warning:#}: {note}")?;
@@ -122,7 +122,7 @@ pub(super) fn effect(out: &mut dyn Write, config: &Config, effect: &Effect) -> i
     for port in &effect.closed {
         writeln!(out, "port {port} is closed")?;
     }
-    listeners(out, config, &effect.ports, None)?;
+    listeners(out, config, &effect.ports, (None, None))?;
     problems(out, &effect.problems)?;
     for error in &effect.errors {
         self::error(out, error)?;
@@ -177,7 +177,7 @@ fn listeners(
     out: &mut dyn Write,
     config: &Config,
     ports: &Ports,
-    admin: Option<SocketAddr>,
+    (admin, pull): (Option<SocketAddr>, Option<SocketAddr>),
 ) -> io::Result<()> {
     let mut grid = Grid::new(&["", ""]);
     for (number, port) in ports {
@@ -196,6 +196,10 @@ fn listeners(
     if let Some(admin) = admin {
         let what = "status page, /metrics; silverback status";
         grid.row([format!("http://{admin}"), what.to_owned()]);
+    }
+    if let Some(pull) = pull {
+        let what = "the table, for data planes that ask";
+        grid.row([format!("http://{pull}"), what.to_owned()]);
     }
     grid.write(out)
 }

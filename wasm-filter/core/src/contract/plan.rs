@@ -15,6 +15,7 @@
 mod check;
 mod decode;
 mod encode;
+pub mod fields;
 
 use core::net::SocketAddr;
 

@@ -39,6 +39,7 @@ impl core::fmt::Display for WireError {
 impl core::error::Error for WireError {}
 
 /// A cursor that never reads past the end.
+#[derive(Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }

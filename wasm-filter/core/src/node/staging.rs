@@ -1,12 +1,11 @@
 //! Segments that were put and that no commit has used yet.
 
-use std::collections::BTreeMap;
-
 use super::MAX_BODY;
 use super::answer::Stored;
 use super::error::NodeError;
 use super::hex::HexDigest;
 use crate::table::hash::{Digest, digest128};
+use crate::table::root::SegmentId;
 use crate::table::store::MAX_PAGES;
 use crate::table::store::page::PAGE_USED;
 
@@ -26,12 +25,25 @@ pub(crate) struct Piece {
 /// Segments on their way, bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Staging {
-    segments: BTreeMap<Digest, Staged>,
+    /// Sorted by digest. A map would be 10 KB more of the filter.
+    segments: Vec<Staged>,
     bytes: usize,
+}
+
+/// Why a piece is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotStaged {
+    /// Another piece said that the segment has another length.
+    Length,
+    /// No room.
+    Full,
+    /// The segment is complete and has another digest.
+    Digest,
 }
 
 #[derive(Debug)]
 struct Staged {
+    digest: Digest,
     bytes: Vec<u8>,
     pieces: Vec<bool>,
     complete: bool,
@@ -40,6 +52,14 @@ struct Staged {
 // === impl Piece ===
 
 impl Piece {
+    /// The segment that it is of.
+    pub(crate) fn id(&self) -> SegmentId {
+        SegmentId {
+            len: u32::try_from(self.length).unwrap_or(u32::MAX),
+            digest: self.digest,
+        }
+    }
+
     /// Reads the query (`length=L&offset=O`) for a body of so many bytes. The piece must be
     /// exactly what belongs at its offset.
     pub(crate) fn parse(digest: Digest, query: &str, body: usize) -> Result<Self, NodeError> {
@@ -73,13 +93,27 @@ impl Piece {
     }
 }
 
+// === impl NotStaged ===
+
+impl NotStaged {
+    /// As a node answers it.
+    pub(crate) fn told(self, digest: Digest) -> NodeError {
+        match self {
+            Self::Length => NodeError::malformed("length"),
+            Self::Full => NodeError::staging_full(),
+            Self::Digest => NodeError::digest_mismatch(digest),
+        }
+    }
+}
+
 // === impl Staging ===
 
 impl Staging {
     /// A segment that is here whole.
     pub(crate) fn get(&self, digest: &Digest) -> Option<&[u8]> {
-        let staged = self.segments.get(digest).filter(|staged| staged.complete)?;
-        Some(&staged.bytes)
+        let staged = self.find(digest).ok();
+        let staged = staged.and_then(|at| self.segments.get(at));
+        Some(&staged.filter(|staged| staged.complete)?.bytes)
     }
 
     /// Forgets everything: the commit that needed it is done.
@@ -88,28 +122,52 @@ impl Staging {
         self.bytes = 0;
     }
 
+    /// Forgets what is not wanted any more.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Digest) -> bool) {
+        self.segments.retain(|staged| wanted(&staged.digest));
+        let all = self.segments.iter();
+        self.bytes = all.map(|staged| staged.bytes.len()).sum();
+    }
+
+    /// Where the next piece of a segment begins; 0 if nothing of it is here.
+    pub(crate) fn next_piece(&self, digest: &Digest) -> usize {
+        let staged = self.find(digest).ok();
+        let staged = staged.and_then(|at| self.segments.get(at));
+        let pieces = staged.map_or(&[][..], |staged| &staged.pieces);
+        let here = pieces.iter().take_while(|here| **here).count();
+        here.saturating_mul(MAX_BODY)
+    }
+
+    /// Where the segment is, or would be.
+    fn find(&self, digest: &Digest) -> Result<usize, usize> {
+        self.segments
+            .binary_search_by(|staged| staged.digest.cmp(digest))
+    }
+
     /// Takes a piece in.
-    pub(crate) fn put(&mut self, piece: Piece, body: &[u8]) -> Result<Stored, NodeError> {
-        if let Some(staged) = self.segments.get(&piece.digest) {
-            if staged.bytes.len() != piece.length {
-                return Err(NodeError::malformed("length"));
+    pub(crate) fn put(&mut self, piece: Piece, body: &[u8]) -> Result<Stored, NotStaged> {
+        let at = match self.find(&piece.digest) {
+            Ok(at) => at,
+            Err(at) => {
+                // One segment always fits, or nothing above the limit could ever be put.
+                if self.bytes > 0 && self.bytes.saturating_add(piece.length) > MAX_SEGMENT {
+                    return Err(NotStaged::Full);
+                }
+                self.bytes = self.bytes.saturating_add(piece.length);
+                let staged = Staged {
+                    digest: piece.digest,
+                    bytes: vec![0; piece.length],
+                    pieces: vec![false; piece.length.div_ceil(MAX_BODY)],
+                    complete: false,
+                };
+                self.segments.insert(at, staged);
+                at
             }
-        } else {
-            // One segment always fits, or nothing above the limit could ever be put.
-            if self.bytes > 0 && self.bytes.saturating_add(piece.length) > MAX_SEGMENT {
-                return Err(NodeError::staging_full());
-            }
-            self.bytes = self.bytes.saturating_add(piece.length);
-            let staged = Staged {
-                bytes: vec![0; piece.length],
-                pieces: vec![false; piece.length.div_ceil(MAX_BODY)],
-                complete: false,
-            };
-            self.segments.insert(piece.digest, staged);
-        }
-        let Some(staged) = self.segments.get_mut(&piece.digest) else {
-            return Err(NodeError::staging_full());
         };
+        let staged = self.segments.get_mut(at).ok_or(NotStaged::Full)?;
+        if staged.bytes.len() != piece.length {
+            return Err(NotStaged::Length);
+        }
         let known = staged.complete;
         if !known {
             let end = piece.offset.saturating_add(body.len());
@@ -121,9 +179,9 @@ impl Staging {
             }
             staged.complete = staged.pieces.iter().all(|here| *here);
             if staged.complete && digest128(&staged.bytes) != piece.digest {
-                self.segments.remove(&piece.digest);
+                self.segments.remove(at);
                 self.bytes = self.bytes.saturating_sub(piece.length);
-                return Err(NodeError::digest_mismatch(piece.digest));
+                return Err(NotStaged::Digest);
             }
         }
         Ok(Stored {

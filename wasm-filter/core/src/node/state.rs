@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Committed, Pages, Ready, Status, Stored, Worker};
-use super::commit::{Commit, RootChange};
+use super::commit::Commit;
 use super::error::NodeError;
 use super::hex::{HexDigest, HexId, digest_from_hex};
 use super::staging::{Piece, Staging};
@@ -78,7 +78,7 @@ impl Node {
                 });
             }
             self.check(&commit, &state)?;
-            let root = new_root(&commit, &state)?;
+            let root = (commit.new_root(&state)).map_err(|refused| refused.told(&state))?;
             let content = |segment| {
                 let digest = root.get(segment).digest;
                 given
@@ -160,7 +160,8 @@ impl Node {
                 known: true,
             });
         }
-        self.staging.put(piece, body)
+        let staged = self.staging.put(piece, body);
+        staged.map_err(|refused| refused.told(digest))
     }
 
     /// `GET status`.
@@ -206,33 +207,4 @@ impl Node {
             },
         }
     }
-}
-
-/// The root that the commit describes, checked against its digest.
-fn new_root(commit: &Commit<'_>, state: &StoreState) -> Result<Root, NodeError> {
-    let root = match &commit.root {
-        RootChange::Whole(root) => root.clone(),
-        RootChange::Delta { base, changes } => {
-            let known = [&state.root, &state.previous].into_iter().flatten();
-            let mut root = known
-                .into_iter()
-                .find(|root| root.digest() == *base)
-                .ok_or_else(|| NodeError::unknown_base(state.epoch, state.digest))?
-                .clone();
-            for (segment, id) in changes {
-                root.set(*segment, *id);
-            }
-            root
-        }
-    };
-    if root.digest() != commit.digest {
-        return Err(NodeError::digest_mismatch(commit.digest));
-    }
-    for (_, id) in root.iter() {
-        // The segment without bytes has no digest; anything else could never be found.
-        if (id.len == 0) != (id.digest == Digest::default()) {
-            return Err(NodeError::malformed("root"));
-        }
-    }
-    Ok(root)
 }

@@ -142,6 +142,7 @@ impl<'a> Rank<'a> {
 
 impl<'a> Rank<'a> {
     /// The age of the object alone: the older one before the newer.
+    #[cfg(feature = "translate")]
     pub(crate) fn age(self) -> impl Ord + use<'a> {
         (self.created, self.names)
     }

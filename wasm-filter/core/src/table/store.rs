@@ -9,6 +9,7 @@
 //! silverback/epoch       64 bytes: which root is current                        [epoch]
 //! silverback/root0|1     fixed size: every segment, its digest and its pages    [physical]
 //! silverback/p0000...    fixed size: parts of segments                          [page]
+//! silverback/pull        32 bytes: which worker pulls  [lease](crate::node::pull::lease)
 //! ```
 //! A publisher writes pages that neither the current nor the previous root uses, then a root, then
 //! flips the epoch ([publish]). A reader pins the epoch and checks every digest ([view]).
@@ -159,6 +160,7 @@ impl SharedData for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::pull::lease::LEASE_KEY;
     use std::collections::BTreeMap;
 
     #[test]
@@ -169,6 +171,7 @@ mod tests {
         keys.push(EPOCH_KEY.to_vec());
         keys.push(root_key(0).to_vec());
         keys.push(root_key(1).to_vec());
+        keys.push(LEASE_KEY.to_vec());
         for key in keys {
             let other = seen.insert(crc32fast::hash(&key), key.clone());
             assert_eq!(other, None, "{}", String::from_utf8_lossy(&key));

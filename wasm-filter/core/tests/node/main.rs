@@ -4,5 +4,8 @@ mod bytes;
 mod commit;
 mod node;
 mod page;
+mod pull;
+mod pull_faults;
+mod pull_rig;
 mod script;
 mod shared;

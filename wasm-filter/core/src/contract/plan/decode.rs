@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{
     Deadlines, MAX_ENDPOINTS, MAX_MIRRORS, OwnedMirror, OwnedPlan, OwnedRetryOn, Protocol,
-    Timeouts, VERSION, check, tag,
+    Timeouts, check, fields::Fields, tag,
 };
 use crate::contract::wire::{Reader, WireError, check_line};
 
@@ -16,17 +16,11 @@ impl OwnedPlan {
     /// # Errors
     /// Any [`WireError`]: the reader answers 500 and counts it, it never guesses.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.u8("version")?;
-        if version != VERSION {
-            return Err(WireError::Version(version));
-        }
-        let (epoch, rule) = (reader.u64("epoch")?, reader.u64("rule")?);
+        let (fields, epoch, rule) = Fields::of(bytes)?;
         let mut plan = Self::empty(epoch, rule);
         let mut seen = [false; 256];
-        while !reader.is_empty() {
-            let tag = reader.u8("tag")?;
-            let value = reader.prefixed("field")?;
+        for field in fields {
+            let (tag, value) = field?;
             if let Some(seen) = seen.get_mut(usize::from(tag)) {
                 if *seen && !tag::repeats(tag) {
                     return Err(WireError::Count("field"));
@@ -98,12 +92,12 @@ impl OwnedPlan {
                 self.tls = Some((policy, text(reader.rest(), "tls")?));
             }
             tag::SET_HEADER => {
-                let header = read_header(&mut reader, "set_header")?;
-                self.set_headers.push(header);
+                let (name, value) = read_header(&mut reader, "set_header")?;
+                self.set_headers.push((name.to_vec(), value.to_vec()));
             }
             tag::ADD_HEADER => {
-                let header = read_header(&mut reader, "add_header")?;
-                self.add_headers.push(header);
+                let (name, value) = read_header(&mut reader, "add_header")?;
+                self.add_headers.push((name.to_vec(), value.to_vec()));
             }
             tag::DEADLINES => {
                 self.deadlines = Deadlines {
@@ -151,15 +145,15 @@ fn read_protocol(reader: &mut Reader<'_>, field: &'static str) -> Result<Protoco
     Protocol::from_byte(reader.u8(field)?).ok_or(WireError::BadValue(field))
 }
 
-fn read_header(
-    reader: &mut Reader<'_>,
+pub(super) fn read_header<'p>(
+    reader: &mut Reader<'p>,
     field: &'static str,
-) -> Result<(Vec<u8>, Vec<u8>), WireError> {
+) -> Result<(&'p [u8], &'p [u8]), WireError> {
     let len = reader.u8(field)?;
     let name = reader.bytes(usize::from(len), field)?;
     let value = reader.rest();
     check::header(name, value, field)?;
-    Ok((name.to_vec(), value.to_vec()))
+    Ok((name, value))
 }
 
 fn read_retry(reader: &mut Reader<'_>) -> Result<OwnedRetryOn, WireError> {
@@ -188,7 +182,10 @@ fn read_endpoints(
     Ok(endpoints)
 }
 
-fn read_endpoint(reader: &mut Reader<'_>, field: &'static str) -> Result<SocketAddr, WireError> {
+pub(super) fn read_endpoint(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<SocketAddr, WireError> {
     let ip = match reader.u8(field)? {
         4 => IpAddr::V4(Ipv4Addr::from(reader.array::<4>(field)?)),
         6 => IpAddr::V6(Ipv6Addr::from(reader.array::<16>(field)?)),

@@ -16,7 +16,8 @@ mod error;
 
 pub use error::PublishError;
 
-use std::collections::BTreeSet;
+use core::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::epoch::EpochRecord;
 use super::page::{self, PAGE_LEN, PAGE_USED, PageHeader, pages_for};
@@ -197,7 +198,7 @@ impl Publisher {
             root: current.root.map(|physical| physical.root),
             previous: current.previous.map(|physical| physical.root),
             pages: self.written.len(),
-            free: self.written.len().saturating_sub(used.len()),
+            free: self.written.len().saturating_sub(used.count()),
         })
     }
 
@@ -240,12 +241,12 @@ impl Publisher {
         let epoch = current.record.epoch.saturating_add(1);
         let used = used_pages(&current);
         let changes = changes(root, current.root.as_ref(), content)?;
-        let mut free: Vec<u16> = (0..)
-            .take(self.written.len())
-            .filter(|page| !used.contains(page))
+        // Oldest first, of equal ages by number. A change takes few of many: a heap, not a sort.
+        let mut free: BinaryHeap<Reverse<(u64, u16)>> = (0..)
+            .zip(&self.written)
+            .filter(|(page, _)| !used.contains(*page))
+            .map(|(page, epoch)| Reverse((*epoch, page)))
             .collect();
-        // Oldest first; the sort is stable, so equal ages go by number.
-        free.sort_by_key(|page| self.written.get(usize::from(*page)).copied());
         let needed: usize = changes.iter().map(|(_, id, _)| pages_for(id.len)).sum();
         if needed > free.len() {
             return Err(PublishError::ZoneFull {
@@ -255,14 +256,14 @@ impl Publisher {
             });
         }
 
-        let mut free = free.into_iter();
         let mut pages = Vec::new();
         let mut pending = changes.iter().peekable();
         for (segment, id) in root.iter() {
             match pending.next_if(|(changed, _, _)| *changed == segment) {
                 Some((_, _, bytes)) => {
                     for (part, content) in (0..).zip(bytes.chunks(PAGE_USED)) {
-                        let number = free.next().ok_or(PublishError::Verify(segment))?;
+                        let free = free.pop().ok_or(PublishError::Verify(segment))?;
+                        let Reverse((_, number)) = free;
                         let header = PageHeader {
                             page: number,
                             segment,
@@ -315,11 +316,31 @@ impl Publisher {
 }
 
 /// The pages that no publication may touch: those of the current and the previous root.
-fn used_pages(current: &Current) -> BTreeSet<u16> {
+struct Used(Vec<bool>);
+
+impl Used {
+    fn contains(&self, page: u16) -> bool {
+        self.0.get(usize::from(page)).is_some_and(|used| *used)
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().filter(|used| **used).count()
+    }
+}
+
+fn used_pages(current: &Current) -> Used {
     let roots = [&current.root, &current.previous];
-    let kept = roots.into_iter().flatten();
-    kept.flat_map(|root| root.all_pages().iter().copied())
-        .collect()
+    let mut used = vec![false; usize::from(MAX_PAGES)];
+    for page in roots
+        .into_iter()
+        .flatten()
+        .flat_map(|root| root.all_pages())
+    {
+        if let Some(used) = used.get_mut(usize::from(*page)) {
+            *used = true;
+        }
+    }
+    Used(used)
 }
 
 /// Digest of the logical root in effect; zeros without a table.

@@ -1,0 +1,207 @@
+//! The contract in Envoy, where there is no shim: the request is read from headers and properties, and
+//! plans become headers of an ORIGINAL_DST cluster (docs/contract.md, "Envoy").
+//!
+//! What Envoy cannot do the same way fails closed, or is listed there.
+
+use core::net::SocketAddr;
+
+use silverback_core::contract::WireError;
+use silverback_core::contract::plan::{Protocol, fields, tag};
+use silverback_core::contract::request::RequestInfo;
+use silverback_core::contract::result::{Outcome, PlanResult, Try};
+
+/// Where the ORIGINAL_DST cluster connects to.
+pub const DESTINATION: &str = "x-envoy-original-dst-host";
+/// `h2` for upstreams that speak HTTP/2 without TLS: Envoy's routes choose the cluster by it.
+pub const PROTOCOL: &str = "x-silverback-protocol";
+/// Envoy's limit for the whole response, milliseconds.
+const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+
+/// What is asked of Envoy.
+pub trait Calls {
+    /// A property by its two names.
+    fn property(&self, path: [&str; 2]) -> Option<Vec<u8>>;
+    /// The first value of a request header.
+    fn header(&self, name: &str) -> Option<Vec<u8>>;
+    /// Removes all request headers of the name. False: not done.
+    fn remove_header(&self, name: &str) -> bool;
+    /// Adds a request header. False: not done.
+    fn add_header(&self, name: &str, value: &[u8]) -> bool;
+    /// Replaces a pseudo-header of the request. False: not done.
+    fn replace_header(&self, name: &str, value: &[u8]) -> bool;
+    /// Answers 500.
+    fn refuse(&self);
+}
+
+/// What a plan asks for, as far as Envoy can do it.
+struct Orders<'p> {
+    endpoint: SocketAddr,
+    h2: bool,
+    /// Milliseconds, 0 = none.
+    deadline: u32,
+    host: Option<&'p [u8]>,
+    uri: Option<&'p [u8]>,
+    /// In the order of the contract: removals, sets, additions.
+    edits: [Vec<(&'p [u8], &'p [u8])>; 3],
+}
+
+/// The request as a message of the contract.
+pub fn request(calls: &impl Calls) -> Option<Vec<u8>> {
+    let (host, path) = (calls.header(":authority"), calls.header(":path")?);
+    let (host, method) = (host.unwrap_or_default(), calls.header(":method")?);
+    let tls = calls.property(["connection", "tls_version"]);
+    let tls = tls.is_some_and(|version| !version.is_empty());
+    let sni = match tls {
+        true => calls.property(["connection", "requested_server_name"]),
+        false => None,
+    };
+    let port = number(calls.property(["destination", "port"])?)?;
+    // With the port, in brackets if that is IPv6.
+    let source = calls.property(["source", "address"]).unwrap_or_default();
+    let colon = source.iter().rposition(|byte| *byte == b':');
+    let address = source.get(..colon?).unwrap_or_default();
+    let bare = address.strip_prefix(b"[").unwrap_or(address);
+    let info = RequestInfo {
+        tls,
+        port: u16::try_from(port).ok()?,
+        host: &host,
+        path: &path,
+        method: &method,
+        sni: sni.as_deref().unwrap_or_default(),
+        source: bare.strip_suffix(b"]").unwrap_or(bare),
+    };
+    let mut message = Vec::new();
+    info.encode(&mut message).ok()?;
+    Some(message)
+}
+
+/// Carries a plan out; false if that cannot be, and the request is answered.
+pub fn carry_out(plan: &[u8], calls: &impl Calls) -> bool {
+    let done = Orders::read(plan).is_ok_and(|orders| orders.carry_out(calls));
+    if !done {
+        calls.refuse();
+    }
+    done
+}
+
+/// What became of the request, as a message of the contract: there was one try.
+pub fn result(calls: &impl Calls) -> Option<Vec<u8>> {
+    /// Envoy's flags of a response: no healthy upstream, reset by it, no connection, connection lost,
+    /// overflow.
+    const FAILED: i64 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    const TIMED_OUT: i64 = 1 << 2;
+    /// The client went away.
+    const GONE: i64 = 1 << 14;
+    let flags = calls.property(["response", "flags"]).and_then(number);
+    let flags = flags.unwrap_or_default();
+    let status = number(calls.property(["response", "code"])?)?;
+    let outcome = match flags {
+        flags if flags & TIMED_OUT != 0 => Outcome::TimedOut,
+        flags if flags & FAILED != 0 => Outcome::Failed,
+        _ => Outcome::Answered,
+    };
+    let result = PlanResult {
+        status: match flags & GONE {
+            0 => u16::try_from(status).ok()?,
+            _ => 499,
+        },
+        tries: vec![Try {
+            endpoint: 0,
+            outcome,
+        }],
+    };
+    let mut message = Vec::new();
+    result.encode(&mut message).ok()?;
+    Some(message)
+}
+
+/// A number as Envoy gives properties.
+fn number(bytes: Vec<u8>) -> Option<i64> {
+    bytes.try_into().ok().map(i64::from_le_bytes)
+}
+
+// === impl Orders ===
+
+impl<'p> Orders<'p> {
+    fn read(plan: &'p [u8]) -> Result<Self, WireError> {
+        let (all, _, _) = fields::Fields::of(plan)?;
+        let mut endpoint = None;
+        let mut orders = Self {
+            endpoint: SocketAddr::from(([0; 4], 0)),
+            h2: false,
+            deadline: 0,
+            host: None,
+            uri: None,
+            edits: Default::default(),
+        };
+        let [removals, sets, additions] = &mut orders.edits;
+        for field in all {
+            let (tag, value) = field?;
+            match tag {
+                tag::ENDPOINTS => endpoint = Some(fields::first_endpoint(value)?),
+                tag::PROTOCOL => {
+                    let byte = value.first().copied().unwrap_or(u8::MAX);
+                    orders.h2 = match Protocol::from_byte(byte) {
+                        Some(Protocol::Http) => false,
+                        Some(Protocol::H2c | Protocol::Grpc) => true,
+                        // The cluster knows nothing of the TLS policy.
+                        _ => return Err(WireError::BadValue("protocol")),
+                    };
+                }
+                tag::HOST => orders.host = Some(value),
+                tag::URI => orders.uri = Some(value),
+                tag::REMOVE_HEADER => removals.push((value, &[])),
+                tag::SET_HEADER => sets.push(fields::header(value)?),
+                tag::ADD_HEADER => additions.push(fields::header(value)?),
+                tag::DEADLINES => orders.deadline = deadline(value),
+                // Envoy's own configuration says these (docs/contract.md).
+                tag::TIMEOUTS | tag::TRIES | tag::RETRY | tag::MIRROR => {}
+                hint if hint >= tag::FIRST_HINT => {}
+                // Plugins, TLS, and what this build does not know.
+                tag => return Err(WireError::UnknownField(tag)),
+            }
+        }
+        orders.endpoint = endpoint.ok_or(WireError::Count("endpoints"))?;
+        Ok(orders)
+    }
+
+    /// False if Envoy did not do all of it: a client's own destination may be left.
+    fn carry_out(&self, calls: &impl Calls) -> bool {
+        let [removals, sets, additions] = &self.edits;
+        let mut done = true;
+        for (name, _) in removals.iter().chain(sets) {
+            if let Ok(name) = core::str::from_utf8(name) {
+                done &= calls.remove_header(name);
+            }
+        }
+        for (name, value) in sets.iter().chain(additions) {
+            if let Ok(name) = core::str::from_utf8(name) {
+                done &= calls.add_header(name, value);
+            }
+        }
+        // After the rule's: neither a rule nor a client chooses these.
+        done &= calls.remove_header(DESTINATION) & calls.remove_header(PROTOCOL);
+        done &= calls.add_header(DESTINATION, self.endpoint.to_string().as_bytes());
+        if self.h2 {
+            done &= calls.add_header(PROTOCOL, b"h2");
+        }
+        if self.deadline > 0 {
+            done &= calls.remove_header(TIMEOUT);
+            done &= calls.add_header(TIMEOUT, self.deadline.to_string().as_bytes());
+        }
+        if let Some(host) = self.host {
+            done &= calls.replace_header(":authority", host);
+        }
+        if let Some(uri) = self.uri {
+            done &= calls.replace_header(":path", uri);
+        }
+        done
+    }
+}
+
+/// The shorter of the limits of the request and of its only try.
+fn deadline(value: &[u8]) -> u32 {
+    let (limits, _) = value.as_chunks::<4>();
+    let limits = limits.iter().map(|limit| u32::from_le_bytes(*limit));
+    limits.filter(|limit| *limit > 0).min().unwrap_or_default()
+}
