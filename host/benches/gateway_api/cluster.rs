@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use silverback::gateway::{AccessEvent, Gateway, GatewayOptions, ListenerSpec};
 use silverback::object::ObjectKey;
 use silverback::publish::{EmulatorStore, Node};
-use silverback::translator::{Changes, Limits, Session, TranslatorEngine};
+use silverback::translator::{Changes, Compiler, Limits, Session, TranslatorEngine};
 use silverback_core::table::store::publish::pages_in_zone;
 use silverback_emulator::{Eviction, Filter, SharedStore, StoreOptions, WorkerOptions};
 
@@ -62,7 +62,7 @@ fn backend(name: &'static str) -> u16 {
 impl Cluster {
     /// A Gateway, two Services with one pod each, and nothing else.
     pub(crate) fn start() -> Self {
-        let engine = TranslatorEngine::new().unwrap();
+        let engine = TranslatorEngine::new(Compiler::Quick).unwrap();
         let translator = engine.compile(silverback_guests::TRANSLATOR_WASM).unwrap();
         let options = r#"{"acceptAllClasses":true,"allowLocalAddresses":true}"#;
         let session = Session::start(translator, Limits::default(), options).unwrap();
