@@ -223,7 +223,7 @@ fn host_fits(pattern: &Host, host: &str, one_label: bool) -> bool {
         Host::Any => true,
         Host::Exact(exact) => exact == host,
         Host::Wildcard(suffix) => match host.strip_suffix(&format!(".{suffix}")) {
-            Some(labels) => !labels.is_empty() && !(one_label && labels.contains('.')),
+            Some(labels) => !(labels.is_empty() || one_label && labels.contains('.')),
             None => false,
         },
     }

@@ -375,7 +375,7 @@ impl Sim {
     }
 
     /// Two pieces of the body change places.
-    fn reorder(&self, body: &mut Vec<u8>) {
+    fn reorder(&self, body: &mut [u8]) {
         let len = 4 + self.below(24);
         if body.len() > 2 * len {
             let at = self.below(body.len() - 2 * len);
