@@ -19,6 +19,10 @@ enum Core {
     Wasm(Box<Session>),
 }
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     println!(
         "{} routes: {ROUTES} HTTPRoutes of {RULES} rules, a host and a Service of 15 pods each",
@@ -28,22 +32,41 @@ fn main() {
         "| core | load s | table MB | change | apply + commit + take, us: min | median | p99 |"
     );
     println!("|-|-|-|-|-|-|-|");
-    let options: Options = serde_json::from_str(OPTIONS).expect("options");
-    bench("native", Core::Native(Box::new(Translator::new(options))));
-    for (name, compiler) in [
-        ("wasm", Compiler::Optimizing),
-        ("wasm, compiled quickly", Compiler::Quick),
-    ] {
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| {
+        let known = ["native", "wasm", "quick"];
+        let named = |arg: &String| known.contains(&&**arg);
+        !only.iter().any(named) || only.iter().any(|arg| arg == name)
+    };
+    if wanted("native") {
+        let options: Options = serde_json::from_str(OPTIONS).expect("options");
+        bench("native", Core::Native(Box::new(Translator::new(options))));
+    }
+    for (name, compiler) in [("wasm", Compiler::Optimizing), ("quick", Compiler::Quick)] {
+        if !wanted(name) {
+            continue;
+        }
         let engine = TranslatorEngine::new(compiler).expect("engine");
         let start = Instant::now();
         let module = engine
             .compile(silverback_guests::TRANSLATOR_WASM)
             .expect("translator.wasm");
         let compiled = start.elapsed();
+        println!("| {name} | compiled in {compiled:.2?}{} | | | | | |", memory());
         let session = Session::start(module, Limits::default(), OPTIONS).expect("session");
         bench(name, Core::Wasm(Box::new(session)));
-        println!("| {name} | compiled in {compiled:.2?} | | | | | |");
     }
+}
+
+/// The process's memory now and at most, where Linux says so.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let lines = status.lines().filter(|line| {
+        let of = |name: &str| line.starts_with(name);
+        of("VmRSS") || of("VmHWM")
+    });
+    let said: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    format!("; memory: {}", said.join(" "))
 }
 
 fn bench(name: &str, mut core: Core) {
@@ -70,6 +93,7 @@ fn bench(name: &str, mut core: Core) {
     core.settle();
     let load = start.elapsed().as_secs_f64();
     let bytes = core.settle() as f64 / 1e6;
+    println!("| {name} | loaded{} | | | | | |", memory());
     for (change, make) in [
         ("an EndpointSlice", slice as fn(usize, usize) -> Object),
         ("an HTTPRoute", route),

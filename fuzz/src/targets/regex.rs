@@ -27,6 +27,7 @@ pub fn run(data: &[u8]) {
         return;
     };
     let slow = regex::bytes::RegexBuilder::new(&slow)
+        .unicode(false)
         .case_insensitive(ignore_case)
         .build();
     let Ok(slow) = slow else {

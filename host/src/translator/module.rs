@@ -104,7 +104,10 @@ fn engine(strategy: Strategy) -> wasmtime::Result<Engine> {
         .strategy(strategy)
         .consume_fuel(true)
         .epoch_interruption(true)
-        .wasm_component_model(true);
+        .wasm_component_model(true)
+        // What several threads allocate while they optimize stays with them: 55 MB of a process that is
+        // there for weeks, for a second once.
+        .parallel_compilation(strategy == Strategy::Winch);
     Engine::new(&config)
 }
 

@@ -105,10 +105,9 @@ impl PhysicalRoot {
             return None;
         }
         let mut cursor = Cursor::new(bytes);
-        if cursor.u32()? != MAGIC || cursor.u16()? != FORMAT {
+        if cursor.u32()? != MAGIC || cursor.u16()? != FORMAT || cursor.u16()? != 0 {
             return None;
         }
-        cursor.u16()?;
         let epoch = cursor.u64()?;
         let count = cursor.u32()? as usize;
         let root = Root::decode(cursor.take(ROOT_LEN)?)?;
