@@ -7,7 +7,7 @@ use silverback_core::contract::plan::Protocol;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::contract::result::{Outcome, PlanResult, Try};
 
-use crate::orders::Orders;
+use crate::orders::{Orders, message};
 
 /// Where the ORIGINAL_DST cluster connects to.
 pub const DESTINATION: &str = "x-envoy-original-dst-host";
@@ -57,9 +57,7 @@ pub fn request(calls: &impl Calls) -> Option<Vec<u8>> {
         sni: sni.as_deref().unwrap_or_default(),
         source: bare.strip_suffix(b"]").unwrap_or(bare),
     };
-    let mut message = Vec::new();
-    info.encode(&mut message).ok()?;
-    Some(message)
+    message(&info)
 }
 
 /// Carries a plan out; false if that cannot be, and the request is answered.
@@ -128,7 +126,7 @@ impl Orders<'_> {
         }
         // After the rule's: neither a rule nor a client chooses these.
         done &= calls.remove_header(DESTINATION) & calls.remove_header(PROTOCOL);
-        done &= calls.add_header(DESTINATION, self.endpoint.to_string().as_bytes());
+        done &= calls.add_header(DESTINATION, self.address().as_bytes());
         if h2 {
             done &= calls.add_header(PROTOCOL, b"h2");
         }

@@ -7,7 +7,7 @@
 use silverback_core::contract::plan::Protocol;
 use silverback_core::contract::request::RequestInfo;
 
-use crate::orders::Orders;
+use crate::orders::{Orders, message};
 use crate::proxy::NotAnswered;
 
 /// Where Kong connects to at every try but the first; its setter overwrites [`HOST`].
@@ -74,9 +74,7 @@ pub fn request(calls: &impl Calls) -> Option<Vec<u8>> {
             &source
         },
     };
-    let mut message = Vec::new();
-    info.encode(&mut message).ok()?;
-    Some(message)
+    message(&info)
 }
 
 /// Carries a plan out; false if that cannot be, and the request is answered.
@@ -116,7 +114,7 @@ impl Orders<'_> {
         if let Some(uri) = self.uri {
             calls.set_property(URI, uri)?;
         }
-        calls.set_property(TARGET, self.endpoint.to_string().as_bytes())?;
+        calls.set_property(TARGET, self.address().as_bytes())?;
         calls.set_property(HOST, host)
     }
 

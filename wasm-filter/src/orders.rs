@@ -1,9 +1,18 @@
-//! What a plan asks for, for data planes without the shim: they try one endpoint, and run no plugins.
+//! The contract's messages for data planes without the shim: they try one endpoint, and run no plugins.
 
 use core::net::SocketAddr;
 
 use silverback_core::contract::WireError;
 use silverback_core::contract::plan::{Protocol, fields, tag};
+use silverback_core::contract::request::RequestInfo;
+
+/// The message of a request; `None` if a text is longer than it can say.
+#[inline(never)]
+pub(crate) fn message(info: &RequestInfo<'_>) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    info.encode(&mut message).ok()?;
+    Some(message)
+}
 
 /// What such a data plane can do of a plan; the rest is left out or refused (docs/contract.md).
 #[derive(Debug)]
@@ -67,6 +76,12 @@ impl<'p> Orders<'p> {
         }
         orders.endpoint = endpoint.ok_or(WireError::Count("endpoints"))?;
         Ok(orders)
+    }
+
+    /// The endpoint as text, an IPv6 address in brackets.
+    #[inline(never)]
+    pub(crate) fn address(&self) -> String {
+        self.endpoint.to_string()
     }
 }
 

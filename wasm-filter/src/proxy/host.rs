@@ -156,6 +156,7 @@ fn pairs(headers: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
+#[inline(never)]
 fn property(path: &[u8]) -> Option<Vec<u8>> {
     let mut given = Given::NOTHING;
     // SAFETY: see the module's reason.
@@ -165,6 +166,7 @@ fn property(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The first value of a header; `None` if there is none.
+#[inline(never)]
 fn header(map: u32, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
     let mut given = Given::NOTHING;
     // SAFETY: see the module's reason.
@@ -192,6 +194,7 @@ fn buffer(buffer: u32, size: usize) -> Option<Vec<u8>> {
     if status == OK { given.take() } else { None }
 }
 
+#[inline(never)]
 fn set_property(path: &[u8], value: &[u8]) -> Result<(), NotAnswered> {
     // SAFETY: see the module's reason.
     done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })

@@ -63,6 +63,7 @@ impl minimal::Calls for Host {
     }
 }
 
+#[inline(never)]
 fn set_request_header(name: &str, value: &[u8]) -> Result<(), NotAnswered> {
     let (map, len) = (REQUEST_HEADERS, name.len());
     // SAFETY: see the reason in `host`.
@@ -71,6 +72,7 @@ fn set_request_header(name: &str, value: &[u8]) -> Result<(), NotAnswered> {
     })
 }
 
+#[inline(never)]
 fn add_request_header(name: &str, value: &[u8]) -> Result<(), NotAnswered> {
     let (map, len) = (REQUEST_HEADERS, name.len());
     // SAFETY: see the reason in `host`.
@@ -80,6 +82,7 @@ fn add_request_header(name: &str, value: &[u8]) -> Result<(), NotAnswered> {
 }
 
 /// Answers 500.
+#[cold]
 fn refuse(host: Host) {
     let body = br#"{"message":"An unexpected error occurred"}"#;
     let kind = ("content-type", "application/json; charset=utf-8");
