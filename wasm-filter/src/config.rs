@@ -27,6 +27,8 @@ pub enum DataPlane {
     Kong,
     /// Envoy, by headers of an ORIGINAL_DST cluster.
     Envoy,
+    /// Kong without the plugin, by its own properties.
+    KongMinimal,
 }
 
 /// One port of the data plane.
@@ -91,6 +93,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Config, JsonError> {
                 data_plane = Some(match &*name {
                     "kong" => DataPlane::Kong,
                     "envoy" => DataPlane::Envoy,
+                    "kong-minimal" => DataPlane::KongMinimal,
                     _ => return Err(reader.error("a data plane that is not known")),
                 });
             }

@@ -3,12 +3,11 @@
 //!
 //! What Envoy cannot do the same way fails closed, or is listed there.
 
-use core::net::SocketAddr;
-
-use silverback_core::contract::WireError;
-use silverback_core::contract::plan::{Protocol, fields, tag};
+use silverback_core::contract::plan::Protocol;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::contract::result::{Outcome, PlanResult, Try};
+
+use crate::orders::{Orders, message};
 
 /// Where the ORIGINAL_DST cluster connects to.
 pub const DESTINATION: &str = "x-envoy-original-dst-host";
@@ -31,18 +30,6 @@ pub trait Calls {
     fn replace_header(&self, name: &str, value: &[u8]) -> bool;
     /// Answers 500.
     fn refuse(&self);
-}
-
-/// What a plan asks for, as far as Envoy can do it.
-struct Orders<'p> {
-    endpoint: SocketAddr,
-    h2: bool,
-    /// Milliseconds, 0 = none.
-    deadline: u32,
-    host: Option<&'p [u8]>,
-    uri: Option<&'p [u8]>,
-    /// In the order of the contract: removals, sets, additions.
-    edits: [Vec<(&'p [u8], &'p [u8])>; 3],
 }
 
 /// The request as a message of the contract.
@@ -70,14 +57,12 @@ pub fn request(calls: &impl Calls) -> Option<Vec<u8>> {
         sni: sni.as_deref().unwrap_or_default(),
         source: bare.strip_suffix(b"]").unwrap_or(bare),
     };
-    let mut message = Vec::new();
-    info.encode(&mut message).ok()?;
-    Some(message)
+    message(&info)
 }
 
 /// Carries a plan out; false if that cannot be, and the request is answered.
 pub fn carry_out(plan: &[u8], calls: &impl Calls) -> bool {
-    let done = Orders::read(plan).is_ok_and(|orders| orders.carry_out(calls));
+    let done = Orders::read(plan).is_ok_and(|orders| orders.in_envoy(calls));
     if !done {
         calls.refuse();
     }
@@ -122,67 +107,27 @@ fn number(bytes: Vec<u8>) -> Option<i64> {
 
 // === impl Orders ===
 
-impl<'p> Orders<'p> {
-    fn read(plan: &'p [u8]) -> Result<Self, WireError> {
-        let (all, _, _) = fields::Fields::of(plan)?;
-        let mut endpoint = None;
-        let mut orders = Self {
-            endpoint: SocketAddr::from(([0; 4], 0)),
-            h2: false,
-            deadline: 0,
-            host: None,
-            uri: None,
-            edits: Default::default(),
-        };
-        let [removals, sets, additions] = &mut orders.edits;
-        for field in all {
-            let (tag, value) = field?;
-            match tag {
-                tag::ENDPOINTS => endpoint = Some(fields::first_endpoint(value)?),
-                tag::PROTOCOL => {
-                    let byte = value.first().copied().unwrap_or(u8::MAX);
-                    orders.h2 = match Protocol::from_byte(byte) {
-                        Some(Protocol::Http) => false,
-                        Some(Protocol::H2c | Protocol::Grpc) => true,
-                        // The cluster knows nothing of the TLS policy.
-                        _ => return Err(WireError::BadValue("protocol")),
-                    };
-                }
-                tag::HOST => orders.host = Some(value),
-                tag::URI => orders.uri = Some(value),
-                tag::REMOVE_HEADER => removals.push((value, &[])),
-                tag::SET_HEADER => sets.push(fields::header(value)?),
-                tag::ADD_HEADER => additions.push(fields::header(value)?),
-                tag::DEADLINES => orders.deadline = deadline(value),
-                // Envoy's own configuration says these (docs/contract.md).
-                tag::TIMEOUTS | tag::TRIES | tag::RETRY | tag::MIRROR => {}
-                hint if hint >= tag::FIRST_HINT => {}
-                // Plugins, TLS, and what this build does not know.
-                tag => return Err(WireError::UnknownField(tag)),
-            }
-        }
-        orders.endpoint = endpoint.ok_or(WireError::Count("endpoints"))?;
-        Ok(orders)
-    }
-
+impl Orders<'_> {
     /// False if Envoy did not do all of it: a client's own destination may be left.
-    fn carry_out(&self, calls: &impl Calls) -> bool {
+    fn in_envoy(&self, calls: &impl Calls) -> bool {
+        let h2 = match (self.protocol, self.tls) {
+            (Protocol::Http, None) => false,
+            (Protocol::H2c | Protocol::Grpc, None) => true,
+            // The cluster knows nothing of the TLS policy.
+            _ => return false,
+        };
         let [removals, sets, additions] = &self.edits;
         let mut done = true;
         for (name, _) in removals.iter().chain(sets) {
-            if let Ok(name) = core::str::from_utf8(name) {
-                done &= calls.remove_header(name);
-            }
+            done &= calls.remove_header(name);
         }
         for (name, value) in sets.iter().chain(additions) {
-            if let Ok(name) = core::str::from_utf8(name) {
-                done &= calls.add_header(name, value);
-            }
+            done &= calls.add_header(name, value);
         }
         // After the rule's: neither a rule nor a client chooses these.
         done &= calls.remove_header(DESTINATION) & calls.remove_header(PROTOCOL);
-        done &= calls.add_header(DESTINATION, self.endpoint.to_string().as_bytes());
-        if self.h2 {
+        done &= calls.add_header(DESTINATION, self.address().as_bytes());
+        if h2 {
             done &= calls.add_header(PROTOCOL, b"h2");
         }
         if self.deadline > 0 {
@@ -197,11 +142,4 @@ impl<'p> Orders<'p> {
         }
         done
     }
-}
-
-/// The shorter of the limits of the request and of its only try.
-fn deadline(value: &[u8]) -> u32 {
-    let (limits, _) = value.as_chunks::<4>();
-    let limits = limits.iter().map(|limit| u32::from_le_bytes(*limit));
-    limits.filter(|limit| *limit > 0).min().unwrap_or_default()
 }

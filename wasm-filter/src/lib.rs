@@ -28,6 +28,10 @@ pub mod json;
 #[cfg(feature = "filter")]
 pub mod metrics;
 #[cfg(feature = "filter")]
+pub mod minimal;
+#[cfg(feature = "filter")]
+mod orders;
+#[cfg(feature = "filter")]
 pub mod proxy;
 #[cfg(feature = "filter")]
 pub mod pull;

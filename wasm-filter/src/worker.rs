@@ -108,7 +108,7 @@ impl Worker {
             proxy.log(
                 LogLevel::Error,
                 "silverback: the request's properties are missing (hint: in Kong load the plugin \
-                 `silverback`, plugins = bundled,silverback; elsewhere set `dataPlane`)",
+                 `silverback`, plugins = bundled,silverback; elsewhere, or without it, set `dataPlane`)",
             );
             self.metrics.count(Metric::NoRequest);
             return reply(proxy, 503, "the data plane offers no request property", []);

@@ -237,6 +237,12 @@ impl Exchange {
             .iter()
             .map(|&b| if b == b'_' { b'-' } else { b })
             .collect();
-        self.request_headers.get(header).map(Cow::Borrowed)
+        // nginx joins the lines of a name.
+        let separator: &[u8] = match &*header {
+            b"cookie" => b"; ",
+            _ => b", ",
+        };
+        let lines: Vec<_> = self.request_headers.get_all(&header).collect();
+        (!lines.is_empty()).then(|| Cow::Owned(lines.join(separator)))
     }
 }

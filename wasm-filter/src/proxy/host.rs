@@ -8,6 +8,8 @@
     reason = "host functions take pointers; each call passes those of living values with their lengths"
 )]
 
+mod shimless;
+
 use core::ptr::{null, null_mut};
 use core::time::Duration;
 
@@ -19,8 +21,8 @@ use silverback_core::table::store::StoreError;
 
 use super::{NotAnswered, Proxy};
 use crate::config::DataPlane;
-use crate::envoy;
 use crate::pull::config::PullConfig;
+use crate::{envoy, minimal};
 
 /// The proxy that the module runs in.
 #[derive(Debug, Default, Clone, Copy)]
@@ -154,6 +156,7 @@ fn pairs(headers: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
+#[inline(never)]
 fn property(path: &[u8]) -> Option<Vec<u8>> {
     let mut given = Given::NOTHING;
     // SAFETY: see the module's reason.
@@ -163,6 +166,7 @@ fn property(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The first value of a header; `None` if there is none.
+#[inline(never)]
 fn header(map: u32, name: &str) -> Result<Option<Vec<u8>>, NotAnswered> {
     let mut given = Given::NOTHING;
     // SAFETY: see the module's reason.
@@ -190,9 +194,18 @@ fn buffer(buffer: u32, size: usize) -> Option<Vec<u8>> {
     if status == OK { given.take() } else { None }
 }
 
-fn set_property(path: &[u8], value: &[u8]) {
+#[inline(never)]
+fn set_property(path: &[u8], value: &[u8]) -> Result<(), NotAnswered> {
     // SAFETY: see the module's reason.
-    let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+    done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+fn done(status: Status) -> Result<(), NotAnswered> {
+    if status == OK {
+        Ok(())
+    } else {
+        Err(NotAnswered)
+    }
 }
 
 impl Host {
@@ -226,6 +239,7 @@ impl Proxy for Host {
         match self.data_plane {
             DataPlane::Kong => property(REQUEST),
             DataPlane::Envoy => envoy::request(self),
+            DataPlane::KongMinimal => minimal::request(self),
         }
     }
 
@@ -233,10 +247,11 @@ impl Proxy for Host {
         match self.data_plane {
             DataPlane::Kong => {
                 // The shim's setter never refuses: what it does not understand it answers with 500.
-                set_property(PLAN, plan);
+                let _ = set_property(PLAN, plan);
                 true
             }
             DataPlane::Envoy => envoy::carry_out(plan, self),
+            DataPlane::KongMinimal => minimal::carry_out(plan, self),
         }
     }
 
@@ -244,6 +259,8 @@ impl Proxy for Host {
         match self.data_plane {
             DataPlane::Kong => property(RESULT),
             DataPlane::Envoy => envoy::result(self),
+            // Kong says 502 of a try that failed and of an upstream that answers it.
+            DataPlane::KongMinimal => None,
         }
     }
 
@@ -326,11 +343,7 @@ impl Proxy for Host {
                 -1,
             )
         };
-        if status == OK {
-            Ok(())
-        } else {
-            Err(NotAnswered)
-        }
+        done(status)
     }
 
     fn edit_response(&self, edit: &ResponseEdit) {
@@ -383,47 +396,5 @@ impl Proxy for Host {
     fn log(&self, level: LogLevel, message: &str) {
         // SAFETY: see the module's reason.
         let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
-    }
-}
-
-impl envoy::Calls for Host {
-    fn property(&self, path: [&str; 2]) -> Option<Vec<u8>> {
-        property(path.join("\0").as_bytes())
-    }
-
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        header(REQUEST_HEADERS, name).ok()?
-    }
-
-    fn remove_header(&self, name: &str) -> bool {
-        // SAFETY: see the module's reason.
-        let status =
-            unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) };
-        matches!(status, OK | NOT_FOUND)
-    }
-
-    fn add_header(&self, name: &str, value: &[u8]) -> bool {
-        let (map, len) = (REQUEST_HEADERS, name.len());
-        // SAFETY: see the module's reason.
-        let status = unsafe {
-            proxy_add_header_map_value(map, name.as_ptr(), len, value.as_ptr(), value.len())
-        };
-        status == OK
-    }
-
-    fn replace_header(&self, name: &str, value: &[u8]) -> bool {
-        let (map, len) = (REQUEST_HEADERS, name.len());
-        // SAFETY: see the module's reason.
-        let status = unsafe {
-            proxy_replace_header_map_value(map, name.as_ptr(), len, value.as_ptr(), value.len())
-        };
-        status == OK
-    }
-
-    fn refuse(&self) {
-        let body = br#"{"message":"An unexpected error occurred"}"#;
-        let kind = ("content-type", "application/json; charset=utf-8");
-        // Answered or not: the request goes nowhere.
-        let _ = Proxy::reply(self, 500, &[kind], body);
     }
 }

@@ -1,14 +1,27 @@
 //! The configuration: what is taken, what is refused and how, and that Kong's schema says the same.
 
-use silverback_filter::config::Config;
+use silverback_filter::config::{Config, DataPlane};
 
 use crate::harness::{at, scenario, usual, who};
 use crate::support::runtime::Runtime;
 
 const META: &str = include_str!("../../silverback.meta.json");
 
+/// Kong's declarative configurations with filter chains.
+const DECLARATIVE: [(&str, &str); 2] = [
+    (
+        "kong-chain.yaml",
+        include_str!("../../../examples/kong/kong-chain.yaml"),
+    ),
+    (
+        "kong-minimal.yaml",
+        include_str!("../../../examples/kong/kong-minimal.yaml"),
+    ),
+];
+
 /// Configurations that are taken.
-const GOOD: [(&str, &str); 9] = [
+const GOOD: [(&str, &str); 10] = [
+    ("stock Kong", r#"{"dataPlane":"kong-minimal"}"#),
     ("Envoy", r#"{"dataPlane":"envoy"}"#),
     ("a publisher", r#"{"pull":{"upstream":"publisher"}}"#),
     (
@@ -115,6 +128,25 @@ fn kong_s_schema_and_the_filter_say_the_same() {
             assert_eq!(validator.is_valid(&value), expected, "schema: {name}");
             let parsed = Config::parse(json.as_bytes());
             assert_eq!(parsed.is_ok(), expected, "filter: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_filters_of_the_examples_are_configured_as_schema_and_filter_say() {
+    let meta: serde_json::Value = serde_json::from_str(META).expect("JSON");
+    let validator = jsonschema::draft4::new(&meta["config_schema"]).expect("a schema");
+    for (name, yaml) in DECLARATIVE {
+        let kong: serde_json::Value = serde_saphyr::from_str(yaml).expect(name);
+        let chains = kong["filter_chains"].as_array().expect(name);
+        assert!(!chains.is_empty(), "{name}");
+        for filter in chains.iter().map(|chain| &chain["filters"][0]) {
+            assert_eq!(filter["name"], "silverback", "{name}");
+            assert!(validator.is_valid(&filter["config"]), "schema: {name}");
+            let config = Config::parse(filter["config"].to_string().as_bytes());
+            let data_plane = config.expect(name).data_plane;
+            let minimal = data_plane == DataPlane::KongMinimal;
+            assert_eq!(minimal, name == "kong-minimal.yaml");
         }
     }
 }

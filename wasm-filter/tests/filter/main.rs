@@ -11,6 +11,7 @@ mod degraded;
 mod envoy;
 mod faults;
 mod harness;
+mod minimal;
 mod pull;
 mod requests;
 mod rules;

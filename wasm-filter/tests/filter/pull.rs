@@ -40,11 +40,11 @@ enum Fault {
     Html,
 }
 
-struct World {
-    store: SharedStore,
+pub(crate) struct World {
+    pub(crate) store: SharedStore,
     clock: Arc<ManualClock>,
     logs: Vec<Arc<MemoryLog>>,
-    workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
     table: TableBuilder,
     model: Model,
     roots: Vec<Root>,
@@ -56,6 +56,11 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> Self {
+        Self::with(workers, CONFIGURATION)
+    }
+
+    /// Workers with this configuration, whose publisher and pages are those of [`CONFIGURATION`].
+    pub(crate) fn with(workers: usize, configuration: &str) -> Self {
         let mut world = Self {
             store: SharedStore::new(zone(PAGES)),
             clock: Arc::new(ManualClock::at(Duration::from_secs(1_800_000_000))),
@@ -72,7 +77,7 @@ impl World {
             let log = Arc::new(MemoryLog::default());
             let options = WorkerOptions {
                 root_id: "silverback".to_owned(),
-                configuration: CONFIGURATION.as_bytes().to_vec(),
+                configuration: configuration.as_bytes().to_vec(),
                 worker: number,
                 log: Arc::clone(&log) as Arc<_>,
                 clock: Arc::clone(&world.clock) as Arc<_>,
@@ -86,7 +91,7 @@ impl World {
     }
 
     /// The publisher has another table.
-    fn publish(&mut self, routes: &[Route<'_>]) {
+    pub(crate) fn publish(&mut self, routes: &[Route<'_>]) {
         self.roots.push(self.table.root().clone());
         let next = model(routes);
         edit(&mut self.table, &self.model, &next);
@@ -170,7 +175,7 @@ impl World {
         status
     }
 
-    fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> u32 {
+    pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> u32 {
         for ticks in 0..3_000 {
             if holds(self) {
                 return ticks;

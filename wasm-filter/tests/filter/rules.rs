@@ -95,23 +95,25 @@ fn a_response_is_changed_where_the_rule_says_so_and_nowhere_else() {
     });
 }
 
+/// A node whose rule `edits` changes headers, host and path of requests.
+pub(crate) fn edited() -> SharedStore {
+    node_of(&["edits"], |_, matched| {
+        let rule = rule(matched);
+        rule.filters.request_headers = HeaderEdits {
+            remove: vec!["x-gone".into()],
+            set: headers(&[("x-set", "1")]),
+            add: headers(&[("x-add", "1")]),
+        };
+        rule.filters.rewrite = Some(Rewrite {
+            hostname: Some("b.test".into()),
+            path: Some(PathEdit::Prefix("/new".into())),
+        });
+    })
+}
+
 #[test]
 fn a_request_is_changed_by_the_plan_alone() {
-    let store = || {
-        node_of(&["edits"], |_, matched| {
-            let rule = rule(matched);
-            rule.filters.request_headers = HeaderEdits {
-                remove: vec!["x-gone".into()],
-                set: headers(&[("x-set", "1")]),
-                add: headers(&[("x-add", "1")]),
-            };
-            rule.filters.rewrite = Some(Rewrite {
-                hostname: Some("b.test".into()),
-                path: Some(PathEdit::Prefix("/new".into())),
-            });
-        })
-    };
-    scenario("", store, |worker| {
+    scenario("", edited, |worker| {
         worker.request(&get("a.test", "/edits"));
         let output = worker.request(&get("a.test", "/edits/x?y"));
         assert_eq!(worker.calls().total, 3, "three host calls");

@@ -92,6 +92,23 @@ fn facts_3_sni_is_none_on_plain_http_and_an_unknown_name_is_not_found() {
 }
 
 #[test]
+fn nginx_s_variable_of_a_header_has_all_lines_of_it() {
+    let words = [
+        "get-property ngx.http_x_two",
+        "get-property ngx.http_cookie",
+        "get-property ngx.http_x_none",
+    ];
+    let mut exchange = doing(&words)
+        .header("x-two", "1")
+        .header("X-Two", "2")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2");
+    let mut bench = strict().start("script");
+    let expected = [some("1, 2"), some("a=1; b=2"), "Ok(None)".to_owned()];
+    assert_eq!(got(&mut bench, &mut exchange), expected);
+}
+
+#[test]
 fn facts_3_a_set_that_kong_refuses_is_a_trap_and_the_instance_is_lost() {
     for refused in [
         "kong.service.target=10.0.0.1",
