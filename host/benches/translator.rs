@@ -52,7 +52,10 @@ fn main() {
             .compile(silverback_guests::TRANSLATOR_WASM)
             .expect("translator.wasm");
         let compiled = start.elapsed();
-        println!("| {name} | compiled in {compiled:.2?}{} | | | | | |", memory());
+        println!(
+            "| {name} | compiled in {compiled:.2?}{} | | | | | |",
+            memory()
+        );
         let session = Session::start(module, Limits::default(), OPTIONS).expect("session");
         bench(name, Core::Wasm(Box::new(session)));
     }
