@@ -19,10 +19,6 @@ enum Core {
     Wasm(Box<Session>),
 }
 
-/// As the binary has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     println!(
         "{} routes: {ROUTES} HTTPRoutes of {RULES} rules, a host and a Service of 15 pods each",

@@ -105,8 +105,8 @@ fn engine(strategy: Strategy) -> wasmtime::Result<Engine> {
         .consume_fuel(true)
         .epoch_interruption(true)
         .wasm_component_model(true)
-        // What several threads allocate while they optimize stays with them: 55 MB of a process that is
-        // there for weeks, for a second once.
+        // Threads that optimize leave some 20 MB behind in the allocator, of a process that is there for
+        // weeks; it takes a second longer, once.
         .parallel_compilation(strategy == Strategy::Winch);
     Engine::new(&config)
 }
