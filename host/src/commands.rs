@@ -10,6 +10,7 @@ mod problems;
 mod push;
 mod request;
 mod status;
+mod token;
 mod translate;
 mod validate;
 

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
 use serde::Serialize;
 use silverback_core::node::hex::HexDigest;
 use silverback_core::table::hash::digest64;
 
-use super::Failure;
+use super::{Failure, token};
 use crate::args::{AdminArgs, PushArgs, TableOutput};
 use crate::nodes::{AdminTls, ClientOptions, Fleet, FleetOptions, NodeState, Table};
 use crate::offline::Offline;
@@ -82,21 +81,12 @@ async fn push(
 fn client(args: &AdminArgs) -> anyhow::Result<ClientOptions> {
     let token = match (&args.kong_admin_token, &args.kong_admin_token_file) {
         (Some(token), _) => Some(token.clone()),
-        (None, Some(file)) => Some(
-            std::fs::read_to_string(file)
-                .with_context(|| format!("{}: the token cannot be read", file.display()))?,
-        ),
+        (None, Some(file)) => Some(token::read(file)?),
         (None, None) => None,
     };
     let mut headers = Vec::new();
     if let Some(token) = token {
-        let mut value = HeaderValue::from_str(token.trim()).ok();
-        // Shown as "Sensitive".
-        value.iter_mut().for_each(|value| value.set_sensitive(true));
-        let value = value.context(
-            "the token has characters that no header can have (hint: a line break in the middle?)",
-        )?;
-        headers.push((TOKEN, value));
+        headers.push((TOKEN, token::header("", &token)?));
     }
     let cert = args.kong_admin_tls_client_cert_file.as_deref();
     let identity = cert.zip(args.kong_admin_tls_client_key_file.as_deref());

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use http::HeaderValue;
 
 use crate::args::PullArgs;
+use crate::commands::token;
 use crate::nodes::Table;
 use crate::pull::{PullServer, Pulls};
 use crate::translator::Changes;
@@ -31,19 +32,8 @@ impl Pull {
         };
         let authorization = match &args.pull_token_file {
             Some(file) => {
-                let shown = file.display();
-                let token = std::fs::read_to_string(file)
-                    .with_context(|| format!("{shown}: the token cannot be read"))?;
-                let token = token.trim();
-                if token.is_empty() {
-                    bail!("{shown}: there is no token in it");
-                }
-                let value = HeaderValue::from_str(&format!("Bearer {token}"));
-                let mut value = value.ok().with_context(|| {
-                    format!("{shown}: the token has characters that no header can have")
-                })?;
-                value.set_sensitive(true);
-                Some(value)
+                let value = token::header("Bearer ", &token::read(file)?);
+                Some(value.with_context(|| file.display().to_string())?)
             }
             None if address.ip().is_loopback() => None,
             None => bail!(
