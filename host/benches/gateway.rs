@@ -1,7 +1,7 @@
 //! The gateway with silverback.wasm and a real table, against a plain hyper proxy, in one run.
 //!
 //! ```text
-//! cargo bench -p silverback --bench gateway [-- throughput|memory|changes] [SECONDS [CONNECTIONS]]
+//! cargo bench -p silverback --bench gateway [-- throughput|memory|changes] [HTTP/1.1|h2c] [SECONDS [CONNECTIONS]]
 //! ```
 //! * `throughput`: both proxies run on one thread, with the same raw-socket load and backend on other
 //!   threads, in turns, so that what else the machine does hits both; medians of the rounds. Two ratios are
@@ -10,7 +10,7 @@
 //! * `memory`: what an idle connection costs. The clients are in another process.
 //! * `changes`: what a steady client sees while routes and endpoints change 100 times a second.
 //!
-//! Without one of these words, all of them.
+//! Without one of these words, all of them. A protocol named is the only one of `throughput`.
 
 #![allow(
     clippy::unwrap_used,
@@ -82,7 +82,9 @@ fn main() {
         args.iter().any(|arg| arg == what) || !args.iter().any(named)
     };
     if wanted("throughput") {
-        throughput::run(time(1.0), connections);
+        let named = |speaks: &Speaks| args.iter().any(|arg| arg == speaks.name());
+        let speaks = Speaks::ALL.into_iter().find(named);
+        throughput::run(time(1.0), connections, speaks);
     }
     if wanted("memory") {
         memory::run();

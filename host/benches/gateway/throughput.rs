@@ -9,8 +9,8 @@ use crate::{Speaks, load, plain};
 const CONNECTIONS: [usize; 3] = [1, 16, 512];
 const ROUNDS: usize = 7;
 
-/// With so many connections; `None` = each of [`CONNECTIONS`].
-pub(crate) fn run(time: Duration, only: Option<usize>) {
+/// With so many connections; `None` = each of [`CONNECTIONS`]. And by this protocol; `None` = each.
+pub(crate) fn run(time: Duration, only: Option<usize>, one: Option<Speaks>) {
     let backend = load::backend();
     let endpoints = addresses(0).map(|ip| SocketAddr::new(ip, backend.port()));
     let plain = plain::start(endpoints.collect());
@@ -21,6 +21,9 @@ pub(crate) fn run(time: Duration, only: Option<usize>) {
     );
     println!("|-|-|-|-|-|-|-|-|-|-|-|-|");
     for (speaks, plain) in Speaks::ALL.into_iter().zip(plain) {
+        if one.is_some_and(|one| one != speaks) {
+            continue;
+        }
         for connections in only.map_or(CONNECTIONS.to_vec(), |only| vec![only]) {
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {

@@ -1,6 +1,7 @@
 //! One request and its response, as the data plane knows them.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 use crate::headers::Headers;
 use crate::property::{Properties, canonical};
@@ -9,9 +10,16 @@ use crate::uri;
 /// What the data plane knows of one request: handed to each callback, and read by the embedder
 /// afterwards.
 ///
-/// Pseudo-headers are fields, not entries of [`Exchange::request_headers`].
+/// It is a pointer to its [`ExchangeParts`], since each callback takes it into the worker and gives it
+/// back. An empty one takes no memory.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange(Option<Box<ExchangeParts>>);
+
+/// What is in an [`Exchange`].
+///
+/// Pseudo-headers are fields, not entries of [`ExchangeParts::request_headers`].
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct ExchangeParts {
     /// `:method`.
     pub method: Vec<u8>,
     /// `:path`, path and query as the client sent them.
@@ -66,54 +74,56 @@ pub struct LocalResponse {
 }
 
 /// Headers that Kong writes itself, with the property each comes from (Kong facts 2).
-const OVERWRITTEN: [(&[u8], &str); 10] = [
-    (b"x-forwarded-for", "ngx.upstream_x_forwarded_for"),
-    (b"x-forwarded-proto", "ngx.upstream_x_forwarded_proto"),
-    (b"x-forwarded-host", "ngx.upstream_x_forwarded_host"),
-    (b"x-forwarded-port", "ngx.upstream_x_forwarded_port"),
-    (b"x-forwarded-path", "ngx.upstream_x_forwarded_path"),
-    (b"x-forwarded-prefix", "ngx.upstream_x_forwarded_prefix"),
-    (b"x-real-ip", "ngx.remote_addr"),
-    (b"via", "ngx.upstream_via"),
-    (b"connection", "ngx.upstream_connection"),
-    (b"host", "ngx.upstream_host"),
+const OVERWRITTEN: [(&str, &str); 10] = [
+    ("x-forwarded-for", "ngx.upstream_x_forwarded_for"),
+    ("x-forwarded-proto", "ngx.upstream_x_forwarded_proto"),
+    ("x-forwarded-host", "ngx.upstream_x_forwarded_host"),
+    ("x-forwarded-port", "ngx.upstream_x_forwarded_port"),
+    ("x-forwarded-path", "ngx.upstream_x_forwarded_path"),
+    ("x-forwarded-prefix", "ngx.upstream_x_forwarded_prefix"),
+    ("x-real-ip", "ngx.remote_addr"),
+    ("via", "ngx.upstream_via"),
+    ("connection", "ngx.upstream_connection"),
+    ("host", "ngx.upstream_host"),
 ];
 
-impl Default for Exchange {
-    fn default() -> Self {
-        Self {
-            method: Vec::new(),
-            path: Vec::new(),
-            scheme: Vec::new(),
-            server_name: Cow::Borrowed("kong"),
-            server_port: 8000,
-            request_headers: Headers::new(),
-            request_body: None,
-            request_trailers: Headers::new(),
-            response_status: 0,
-            response_headers: Headers::new(),
-            response_body: None,
-            response_trailers: Headers::new(),
-            properties: Properties::new(),
-            local_response: None,
-            seen_path: None,
-            kept: Headers::new(),
-            client_host: None,
-            strict: false,
-            body_shown: false,
-        }
-    }
-}
+/// What is in an exchange of which nothing was set.
+const EMPTY: ExchangeParts = ExchangeParts {
+    method: Vec::new(),
+    path: Vec::new(),
+    scheme: Vec::new(),
+    server_name: Cow::Borrowed("kong"),
+    server_port: 8000,
+    request_headers: Headers::new(),
+    request_body: None,
+    request_trailers: Headers::new(),
+    response_status: 0,
+    response_headers: Headers::new(),
+    response_body: None,
+    response_trailers: Headers::new(),
+    properties: Properties::new(),
+    local_response: None,
+    seen_path: None,
+    kept: Headers::new(),
+    client_host: None,
+    strict: false,
+    body_shown: false,
+};
+
+/// See [`EMPTY`].
+static NOTHING: ExchangeParts = EMPTY;
+
+// === impl Exchange ===
 
 impl Exchange {
     /// A request without headers.
     pub fn new(method: impl Into<Vec<u8>>, path: impl Into<Vec<u8>>) -> Self {
-        Self {
+        Self(Some(Box::new(ExchangeParts {
             method: method.into(),
             path: path.into(),
             scheme: b"http".to_vec(),
-            ..Self::default()
-        }
+            ..EMPTY
+        })))
     }
 
     /// With one more request header.
@@ -133,6 +143,69 @@ impl Exchange {
         self.properties = properties;
         self
     }
+}
+
+impl Deref for Exchange {
+    type Target = ExchangeParts;
+
+    fn deref(&self) -> &ExchangeParts {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut ExchangeParts {
+        self.0.get_or_insert_with(|| Box::new(EMPTY))
+    }
+}
+
+// === impl ExchangeParts ===
+
+impl ExchangeParts {
+    /// Empties it for another request, and keeps the memory of what is in most requests. What the
+    /// data plane offers (upstreams, the shim) stays.
+    pub fn reset(&mut self) {
+        let Self {
+            method,
+            path,
+            scheme,
+            server_name,
+            server_port,
+            request_headers,
+            request_body,
+            request_trailers,
+            response_status,
+            response_headers,
+            response_body,
+            response_trailers,
+            properties,
+            local_response,
+            seen_path,
+            kept,
+            client_host,
+            strict,
+            body_shown,
+        } = self;
+        for text in [method, path, scheme] {
+            text.clear();
+        }
+        let maps = [
+            request_headers,
+            request_trailers,
+            response_headers,
+            response_trailers,
+            kept,
+        ];
+        for map in maps {
+            map.reset();
+        }
+        properties.clear();
+        (*server_name, *server_port) = (EMPTY.server_name, EMPTY.server_port);
+        (*request_body, *response_body) = (None, None);
+        (*local_response, *response_status) = (None, 0);
+        (*seen_path, *client_host) = (None, None);
+        (*strict, *body_shown) = (false, false);
+    }
 
     /// The request line's target that goes upstream: property `ngx.upstream_uri`, else the path.
     pub fn upstream_uri(&self) -> &[u8] {
@@ -151,19 +224,23 @@ impl Exchange {
         let own = |name: &[u8]| {
             OVERWRITTEN
                 .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case(name))
+                .any(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name))
         };
         let mut headers = Headers::new();
         for (name, property) in OVERWRITTEN {
-            let host = || {
-                if name == b"host" {
-                    self.client_host.as_deref()
-                } else {
-                    None
-                }
-            };
-            if let Some(value) = self.properties.get(property).or_else(host) {
+            if let Some(value) = self.properties.get(property) {
                 headers.add(name, value);
+                continue;
+            }
+            // Kong makes its own of what the client sent, before the filter.
+            if let Some(original) = self.request_headers.original() {
+                for value in original.get_all(name) {
+                    headers.add(name, value);
+                }
+            } else if name == "host"
+                && let Some(host) = &self.client_host
+            {
+                headers.add(name, host);
             }
         }
         for (name, value) in self.request_headers.iter().chain(self.kept.iter()) {

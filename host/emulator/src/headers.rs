@@ -2,15 +2,36 @@
 
 use std::fmt;
 
+use http::HeaderMap;
+
 /// Header names compare without case, values are bytes, order and repetition are kept.
 ///
-/// All text is in one piece of memory: every message's headers are copied in for the filter, which
-/// reads few of them.
+/// A message's headers come in as an [`HeaderMap`] and stay one until a filter changes them: most
+/// filters read few and change none. From then on all text is in one piece of memory.
 #[derive(Clone, Default)]
 pub struct Headers {
+    /// As they were given.
+    given: Option<HeaderMap>,
+    /// What is below counts, not what was given.
+    changed: bool,
     /// Names and values, and what was replaced or removed since.
     text: Vec<u8>,
     lines: Vec<Line>,
+}
+
+/// Pairs of [`Headers`], in order.
+#[derive(Clone)]
+enum Pairs<'a> {
+    Given(GivenPairs<'a>),
+    Lines(&'a [u8], std::slice::Iter<'a, Line>),
+}
+
+/// Pairs of a map; it can be cloned, which the map's own iterator cannot.
+struct GivenPairs<'a> {
+    map: &'a HeaderMap,
+    /// How many pairs were taken.
+    taken: usize,
+    rest: http::header::Iter<'a, http::HeaderValue>,
 }
 
 /// Where in the text a header is.
@@ -30,16 +51,33 @@ pub struct MalformedPairs {
 
 impl Headers {
     /// No headers.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            given: None,
+            changed: false,
+            text: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 
     /// No headers, and room for so many with so many bytes of names and values.
     pub fn with_capacity(headers: usize, bytes: usize) -> Self {
         Self {
+            given: None,
+            changed: false,
             text: Vec::with_capacity(bytes),
             lines: Vec::with_capacity(headers),
         }
+    }
+
+    /// The map that these were made from; `None` if they were changed since, or made otherwise.
+    pub fn given(&self) -> Option<&HeaderMap> {
+        self.given.as_ref().filter(|_| !self.changed)
+    }
+
+    /// The map that these were made from, whatever was changed since.
+    pub(crate) fn original(&self) -> Option<&HeaderMap> {
+        self.given.as_ref()
     }
 
     /// The first value of a name.
@@ -64,6 +102,7 @@ impl Headers {
 
     /// Adds a value, whatever is there already.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.own();
         let line = Line {
             name: self.write(name.as_ref()),
             value: self.write(value.as_ref()),
@@ -74,6 +113,7 @@ impl Headers {
     /// Puts one value in place of all of the name's.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
+        self.own();
         let Some(first) = self.position(name) else {
             return self.add(name, value);
         };
@@ -88,6 +128,7 @@ impl Headers {
     /// Puts a value in place of the first of the name's; the others stay.
     pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
+        self.own();
         match self.position(name) {
             None => self.add(name, value),
             Some(first) => self.set_at(first, value.as_ref()),
@@ -97,6 +138,10 @@ impl Headers {
     /// Takes all values of a name away and says how many there were.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
         let name = name.as_ref();
+        if !self.contains(name) {
+            return 0;
+        }
+        self.own();
         let (text, before) = (&self.text, self.lines.len());
         self.lines
             .retain(|line| !line.name(text).eq_ignore_ascii_case(name));
@@ -106,6 +151,7 @@ impl Headers {
     /// Takes the first of the name's values away.
     pub fn remove_first(&mut self, name: impl AsRef<[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
         let at = self.position(name.as_ref())?;
+        self.own();
         let line = self.lines.remove(at);
         let (name, value) = (line.name(&self.text), line.value(&self.text));
         Some((name.to_vec(), value.to_vec()))
@@ -113,35 +159,67 @@ impl Headers {
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let pair = |line: &Line| (line.name(&self.text), line.value(&self.text));
-        self.lines.iter().map(pair)
+        match self.given() {
+            Some(map) => Pairs::Given(GivenPairs::new(map, 0)),
+            None => Pairs::Lines(&self.text, self.lines.iter()),
+        }
     }
 
     /// How many pairs there are.
     pub fn len(&self) -> usize {
-        self.lines.len()
+        match self.given() {
+            Some(map) => map.len(),
+            None => self.lines.len(),
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.len() == 0
+    }
+
+    /// As new, with the memory it had.
+    pub(crate) fn reset(&mut self) {
+        self.clear();
+        self.given = None;
+        self.changed = false;
     }
 
     /// Takes every pair away.
     pub fn clear(&mut self) {
+        self.changed = true;
         self.text.clear();
         self.lines.clear();
     }
 
     /// Puts a value in place of that of the header at this place.
     pub(crate) fn set_at(&mut self, at: usize, value: &[u8]) {
+        self.own();
         self.lines[at].value = self.write(value);
     }
 
     /// Keeps the headers whose name, exactly as it is written, is wanted.
     pub(crate) fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) {
+        self.own();
         let text = &self.text;
         self.lines.retain(|line| wanted(line.name(text)));
+    }
+
+    /// Copies what was given, to be changed.
+    fn own(&mut self) {
+        if std::mem::replace(&mut self.changed, true) {
+            return;
+        }
+        let Some(map) = self.given.take() else {
+            return;
+        };
+        self.text
+            .reserve(map.iter().map(|(n, v)| n.as_str().len() + v.len()).sum());
+        self.lines.reserve(map.len());
+        for (name, value) in &map {
+            self.add(name, value);
+        }
+        self.given = Some(map);
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
@@ -190,6 +268,51 @@ impl Headers {
             headers.add(name, field(word(8 + n * 8)?)?);
         }
         Ok(headers)
+    }
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        Self {
+            given: Some(map),
+            ..Self::default()
+        }
+    }
+}
+
+// === impl Pairs ===
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Given(pairs) => {
+                pairs.taken += 1;
+                let (name, value) = pairs.rest.next()?;
+                Some((name.as_ref(), value.as_bytes()))
+            }
+            Self::Lines(text, lines) => {
+                let line = lines.next()?;
+                Some((line.name(text), line.value(text)))
+            }
+        }
+    }
+}
+
+impl<'a> GivenPairs<'a> {
+    fn new(map: &'a HeaderMap, taken: usize) -> Self {
+        let mut rest = map.iter();
+        if taken > 0 {
+            rest.nth(taken - 1);
+        }
+        Self { map, taken, rest }
+    }
+}
+
+impl Clone for GivenPairs<'_> {
+    fn clone(&self) -> Self {
+        Self::new(self.map, self.taken)
     }
 }
 
@@ -265,6 +388,49 @@ mod tests {
             assert!(Headers::from_pairs(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         assert!(Headers::from_pairs(&[0xff; 16]).is_err());
+    }
+
+    /// What the same pairs do, given as a map and added one by one.
+    #[test]
+    fn a_given_map_does_as_its_pairs_do() {
+        let pairs = [("a", "1"), ("b", ""), ("a", "2"), ("host", "x.test")];
+        let given = || -> Headers {
+            let mut map = HeaderMap::new();
+            for (name, value) in pairs {
+                map.append(name, http::HeaderValue::from_static(value));
+            }
+            map.into()
+        };
+        // A map has the values of a name together.
+        let own: Headers = given().iter().collect();
+        assert_eq!((given(), given().len()), (own.clone(), pairs.len()));
+        assert!(given().given().is_some() && own.given().is_none());
+        let mut changes: Vec<fn(&mut Headers)> = vec![
+            |headers| headers.add("A", "3"),
+            |headers| headers.set("A", "3"),
+            |headers| headers.set_first("A", "3"),
+            |headers| assert_eq!(headers.remove("A"), 2),
+            |headers| assert!(headers.remove_first("A").is_some()),
+            |headers| headers.retain(|name| name == b"a"),
+            |headers| headers.set_at(1, b"there"),
+        ];
+        changes.push(Headers::clear);
+        for (n, change) in changes.into_iter().enumerate() {
+            let (mut a, mut b) = (given(), own.clone());
+            change(&mut a);
+            change(&mut b);
+            assert_eq!(a, b, "change {n}");
+            assert!(a.given().is_none(), "change {n}");
+            assert_eq!(a.original(), given().given(), "change {n}");
+        }
+        let mut untouched = given();
+        assert_eq!(untouched.remove("x"), 0);
+        assert_eq!(untouched.remove_first("x"), None);
+        assert!(untouched.given().is_some());
+        let given = given();
+        let mut all = given.iter();
+        all.next();
+        assert!(all.clone().eq(all));
     }
 
     #[test]

@@ -107,17 +107,14 @@ impl Instance {
 }
 
 /// Sets what the next callback may use.
-pub(crate) fn refill(store: &mut Store<State>) -> Result<(), wasmtime::Error> {
+pub(crate) fn refill(filter: &Filter, store: &mut Store<State>) -> Result<(), wasmtime::Error> {
     match store.data().options.budget {
         // A filter that can be interrupted and is not to be gets all there is.
-        Budget::Unlimited => {
-            let engine_counts = store.get_fuel().is_ok();
-            if engine_counts {
-                store.set_fuel(u64::MAX)?;
-            } else {
-                store.set_epoch_deadline(u64::MAX / 2);
-            }
-        }
+        Budget::Unlimited => match filter.interruption() {
+            Interruption::None => {}
+            Interruption::Fuel => store.set_fuel(u64::MAX)?,
+            Interruption::Epoch => store.set_epoch_deadline(u64::MAX / 2),
+        },
         Budget::Fuel(fuel) => store.set_fuel(fuel)?,
         Budget::Time(time) => {
             let ticks = time.as_nanos().div_ceil(EPOCH_TICK.as_nanos());
@@ -129,7 +126,7 @@ pub(crate) fn refill(store: &mut Store<State>) -> Result<(), wasmtime::Error> {
 
 fn initialize(filter: &Filter, store: &mut Store<State>) -> Result<Callbacks, StartError> {
     let failed = |e: wasmtime::Error| StartError::Instantiate(format!("{e:#}"));
-    refill(store).map_err(failed)?;
+    refill(filter, store).map_err(failed)?;
     let instance = filter.pre().instantiate(&mut *store).map_err(failed)?;
     let memory = instance.get_memory(&mut *store, "memory");
     store.data_mut().memory = memory;

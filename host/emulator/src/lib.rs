@@ -99,7 +99,7 @@ pub use abi::{Action, LogLevel, Status};
 pub use call_faults::{CallFault, CallFaults};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{CompileError, StartError, Trap};
-pub use exchange::{Exchange, LocalResponse};
+pub use exchange::{Exchange, ExchangeParts, LocalResponse};
 pub use filter::{AbiVersion, Filter, Interruption};
 pub use headers::{Headers, MalformedPairs};
 pub use host_calls::{HostCall, HostCalls};

@@ -86,8 +86,13 @@ const NGX_SETTABLE: [&[u8]; 15] = [
 
 impl Properties {
     /// No properties.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            values: Headers::new(),
+            shim: false,
+            upstreams: Vec::new(),
+            target: None,
+        }
     }
 
     /// With Silverback's shim: `kong.silverback.*` exists and its setters never refuse.
@@ -128,6 +133,12 @@ impl Properties {
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         let name = canonical(name.as_ref());
         self.values.retain(|n| n != name);
+    }
+
+    /// Takes all properties away. Upstreams and shim stay.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.target = None;
     }
 
     /// All properties, in the order of their first set.

@@ -277,8 +277,8 @@ impl Worker {
         state.root = root;
         state.context = context;
         state.lines.clear();
-        let done =
-            refill(&mut instance.store).and_then(|()| f(&instance.callbacks, &mut instance.store));
+        let done = refill(&self.filter, &mut instance.store)
+            .and_then(|()| f(&instance.callbacks, &mut instance.store));
         done.map_err(|error| {
             instance.trapped = true;
             let state = instance.store.data_mut();

@@ -21,7 +21,7 @@ use super::worker::Shared;
 /// An upstream's answer, with the connection that its body comes over.
 pub(super) struct Answered {
     pub(super) response: Response<Incoming>,
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
 }
 
 /// How a try failed.
@@ -188,13 +188,7 @@ async fn wait<F: Future>(
     let sent_at = Instant::now();
     let by = |due: Instant| until.map_or(due, |until| due.min(until));
     let first = by(sent_at + if body.is_some() { send.min(read) } else { read });
-    let timer = match timer {
-        Some(timer) => {
-            timer.as_mut().reset(first);
-            timer
-        }
-        None => timer.insert(Box::pin(LazySleep::until(first))),
-    };
+    let timer = LazySleep::set(timer, first);
     std::future::poll_fn(|cx| {
         if let Poll::Ready(output) = sending.as_mut().poll(cx) {
             return Poll::Ready(Some(output));

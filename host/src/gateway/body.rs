@@ -17,6 +17,7 @@ use super::access::Answer;
 use super::limits::Limits;
 use super::mirror::{self, Copies};
 use super::pool::Connection;
+use super::timer::LazySleep;
 use super::transaction::Transaction;
 
 /// Why a body ended early.
@@ -468,10 +469,13 @@ pub(super) enum ResponseBody {
 pub(super) struct Relay {
     pub(super) incoming: Incoming,
     /// Goes back to the pool at the end of the body.
-    pub(super) connection: Option<Connection>,
+    pub(super) connection: Option<Box<Connection>>,
     pub(super) request: Option<Rc<RequestBody>>,
     pub(super) read_timeout: Duration,
-    pub(super) pause: Option<Pin<Box<Sleep>>>,
+    /// The connection's timer.
+    pub(super) timer: Option<Pin<Box<LazySleep>>>,
+    /// It runs: the upstream lets the client wait.
+    pub(super) waits: bool,
     pub(super) transaction: Box<Transaction>,
     pub(super) over: bool,
 }
@@ -489,7 +493,8 @@ impl Relay {
     fn complete(&mut self) {
         self.over = true;
         self.transaction.answer = Answer::Proxied;
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
+            connection.timer = self.timer.take();
             // An upstream that answers before it has read the request still reads it: the
             // connection is of no use.
             if self.request.as_ref().is_none_or(|request| request.sent()) {
@@ -511,7 +516,7 @@ impl Relay {
         }
         match poll_piece(&mut self.incoming, cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.pause = None;
+                self.waits = false;
                 self.transaction.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if self.incoming.is_end_stream() {
                     self.complete();
@@ -529,11 +534,12 @@ impl Relay {
                 Poll::Ready(Some(Err(BodyError::Upstream(error))))
             }
             Poll::Pending => {
-                let timeout = self.read_timeout;
-                let pause = self
-                    .pause
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-                if pause.as_mut().poll(cx).is_pending() {
+                let timer = match &mut self.timer {
+                    Some(timer) if self.waits => timer,
+                    kept => LazySleep::set(kept, Instant::now() + self.read_timeout),
+                };
+                self.waits = true;
+                if timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
                 self.broken();

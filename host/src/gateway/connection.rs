@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::Request;
@@ -65,6 +66,15 @@ struct Local;
 trait Draining: Future<Output = hyper::Result<()>> {
     /// Finish the requests that are there and take no more.
     fn drain(self: Pin<&mut Self>);
+}
+
+/// What becomes of a connection.
+enum Event {
+    Ended(hyper::Result<()>),
+    /// The gateway, or its listener, stops.
+    Stop,
+    /// Of HTTP/2.
+    Verdict(Verdict),
 }
 
 /// A client that is ready to speak HTTP.
@@ -246,6 +256,10 @@ async fn drive(
     http2: Option<(&Streams, &Shared)>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
+    let told = stop.clone();
+    // Without tokio's budget: it says only once that it waits, and has to mean it.
+    let mut stop = pin!(tokio::task::unconstrained(stop.changed()));
+    let mut waits = false;
     let mut draining = false;
     loop {
         let verdict = async {
@@ -254,21 +268,28 @@ async fn drive(
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => return ended,
-            _ = stop.changed(), if !draining => {
-                draining = true;
-                connection.as_mut().drain();
+        let mut verdict = pin!(verdict);
+        let event = std::future::poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Event::Ended(ended));
             }
-            verdict = verdict => {
+            // It wakes this task, as the connection does: that it still does need not be made sure at
+            // every byte that comes.
+            if !draining && (!waits || !matches!(told.has_changed(), Ok(false))) {
+                waits = true;
+                if stop.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Event::Stop);
+                }
+            }
+            verdict.as_mut().poll(cx).map(Event::Verdict)
+        });
+        match event.await {
+            Event::Ended(ended) => return ended,
+            Event::Stop => {}
+            Event::Verdict(Verdict::Idle) if !draining => {}
+            Event::Verdict(verdict) => {
                 let counters = http2.map(|(_, shared)| &shared.counters);
                 match verdict {
-                    Verdict::Idle if !draining => {
-                        draining = true;
-                        connection.as_mut().drain();
-                        continue;
-                    }
                     // It has not ended when it was told to.
                     Verdict::Idle => {}
                     Verdict::Stalled => {
@@ -281,6 +302,8 @@ async fn drive(
                 return Ok(());
             }
         }
+        draining = true;
+        connection.as_mut().drain();
     }
 }
 

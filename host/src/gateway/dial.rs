@@ -95,7 +95,7 @@ impl Dialer {
         key: &Key,
         kept: bool,
         timeout: Duration,
-    ) -> Result<Connection, DialError> {
+    ) -> Result<Box<Connection>, DialError> {
         if !key.http2 {
             if let Some(connection) = kept.then(|| pool.take(key, self)).flatten() {
                 return Ok(connection);
@@ -120,7 +120,7 @@ impl Dialer {
         key: &Key,
         timeout: Duration,
         mut joined: Joined,
-    ) -> Result<Connection, DialError> {
+    ) -> Result<Box<Connection>, DialError> {
         let joining = async {
             loop {
                 match joined {
@@ -163,14 +163,14 @@ impl Dialer {
         }
     }
 
-    async fn dial(&self, key: &Key, timeout: Duration) -> Result<Connection, DialError> {
+    async fn dial(&self, key: &Key, timeout: Duration) -> Result<Box<Connection>, DialError> {
         match tokio::time::timeout(timeout, self.open(key)).await {
             Ok(opened) => opened,
             Err(_) => Err(DialError::TimedOut),
         }
     }
 
-    async fn open(&self, key: &Key) -> Result<Connection, DialError> {
+    async fn open(&self, key: &Key) -> Result<Box<Connection>, DialError> {
         let echo = self.echo.load().get(&key.endpoint).map(Arc::clone);
         let mut origin = Origin { echo, tls: None };
         let io = match (&origin.echo, &key.tls) {

@@ -11,10 +11,11 @@ use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::request::RequestInfo;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY, WireError};
 use silverback_emulator::{
-    Action, ContextId, Exchange, Filter, Headers, LocalResponse, Properties, SharedStore,
-    StartError, Trap, Worker, WorkerOptions,
+    Action, ContextId, Exchange, Filter, LocalResponse, Properties, SharedStore, StartError, Trap,
+    Worker, WorkerOptions,
 };
 
+use super::headers;
 use super::stats::Counters;
 use super::trap_log::TrapLog;
 
@@ -25,7 +26,16 @@ pub(super) struct FilterHost {
     options: WorkerOptions,
     counters: Arc<Counters>,
     traps: TrapLog,
+    /// Exchanges of requests that are over, for others.
+    spare: RefCell<Vec<Exchange>>,
 }
+
+/// How many headers the gateway adds to a request.
+const OURS: usize = 8;
+/// How many exchanges are kept: a few KB each.
+const SPARE: usize = 256;
+/// One that was used for a longer path than this is not kept.
+const LONGEST_KEPT: usize = 4096;
 
 /// What the filter wants done with a request.
 #[derive(Debug)]
@@ -64,7 +74,49 @@ impl FilterHost {
             options,
             counters,
             traps: TrapLog::default(),
+            spare: RefCell::default(),
         })
+    }
+
+    /// The request as the filter sees it; takes the headers. `None` if a field is longer than the
+    /// contract allows: then the headers are where they were.
+    pub(super) fn exchange(&self, parts: &mut Parts, origin: &Origin<'_>) -> Option<Exchange> {
+        let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+        let method = parts.method.as_str().as_bytes();
+        let host = parts.headers.get(http::header::HOST);
+        let info = RequestInfo {
+            tls: origin.tls,
+            port: origin.port,
+            host: host.map_or(b"", |host| host.as_bytes()),
+            path: path.as_bytes(),
+            method,
+            sni: origin.sni,
+            source: origin.source,
+        };
+        let mut message = Vec::with_capacity(info.host.len() + path.len() + method.len() + 64);
+        info.encode(&mut message).ok()?;
+
+        let spare = self.spare.borrow_mut().pop();
+        let mut exchange =
+            spare.unwrap_or_else(|| Exchange::default().properties(Properties::with_shim()));
+        exchange.method.extend_from_slice(method);
+        exchange.path.extend_from_slice(path.as_bytes());
+        let scheme: &[u8] = if origin.tls { b"https" } else { b"http" };
+        exchange.scheme.extend_from_slice(scheme);
+        exchange.properties.set(REQUEST_PROPERTY, message);
+        exchange.properties.set("ngx.remote_addr", origin.source);
+        exchange.server_port = origin.port;
+        exchange.request_headers = std::mem::take(&mut parts.headers).into();
+        Some(exchange)
+    }
+
+    /// Takes the exchange of a request that is over.
+    pub(super) fn recycle(&self, exchange: &mut Exchange) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE && exchange.path.capacity() <= LONGEST_KEPT {
+            exchange.reset();
+            spare.push(std::mem::take(exchange));
+        }
     }
 
     /// Counts and logs a trap. The next callback has a new instance, which finds the table in shared
@@ -113,12 +165,14 @@ impl FilterHost {
         head: &mut http::response::Parts,
     ) -> Result<(), Trap> {
         exchange.response_status = head.status.as_u16();
-        exchange.response_headers = to_headers(&head.headers);
-        let mut worker = self.worker.borrow_mut();
-        worker.on_response_headers(id, exchange)?;
-        if !same(&exchange.response_headers, &head.headers) {
-            head.headers = to_map(exchange.response_headers.iter());
-        }
+        exchange.response_headers = std::mem::take(&mut head.headers).into();
+        let shown = self.worker.borrow_mut().on_response_headers(id, exchange);
+        // A copy: it may read them again when the request is over.
+        head.headers = match exchange.response_headers.given() {
+            Some(given) => given.clone(),
+            None => to_map(exchange.response_headers.iter()),
+        };
+        shown?;
         let status = http::StatusCode::from_u16(exchange.response_status).ok();
         if let Some(status) = status.filter(|status| !status.is_informational()) {
             head.status = status;
@@ -191,44 +245,12 @@ fn decision(action: Action, exchange: &mut Exchange) -> Decision {
     }
 }
 
-/// The request as the filter sees it. `None` if a field is longer than the contract allows.
-pub(super) fn exchange(parts: &Parts, origin: &Origin<'_>) -> Option<Exchange> {
-    let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-    let method = parts.method.as_str().as_bytes();
-    let host = parts.headers.get(http::header::HOST);
-    let info = RequestInfo {
-        tls: origin.tls,
-        port: origin.port,
-        host: host.map_or(b"", |host| host.as_bytes()),
-        path: path.as_bytes(),
-        method,
-        sni: origin.sni,
-        source: origin.source,
-    };
-    let mut message = Vec::with_capacity(16 + info.host.len() + path.len() + method.len() + 48);
-    info.encode(&mut message).ok()?;
-    let mut properties = Properties::with_shim();
-    properties.set(REQUEST_PROPERTY, message);
-    properties.set("ngx.remote_addr", origin.source);
-
-    let mut exchange = Exchange::new(method, path).properties(properties);
-    if origin.tls {
-        exchange.scheme = b"https".to_vec();
-    }
-    exchange.server_port = origin.port;
-    exchange.request_headers = to_headers(&parts.headers);
-    Some(exchange)
-}
-
-/// Whether the filter left the request's headers as they were: then the original map goes
-/// upstream without a copy.
-pub(super) fn request_headers_unchanged(exchange: &Exchange, map: &HeaderMap) -> bool {
-    same(&exchange.request_headers, map)
-}
-
-/// The headers that go upstream, from the filter's side.
+/// The headers that go upstream, from the filter's side: the client's if it changed nothing.
 pub(super) fn upstream_headers(exchange: &Exchange) -> HeaderMap {
-    to_map(exchange.upstream_request_headers().iter())
+    match exchange.request_headers.given() {
+        Some(given) => headers::copy(given, OURS),
+        None => to_map(exchange.upstream_request_headers().iter()),
+    }
 }
 
 /// The headers of a local response: of a repeated name only the last counts (Kong facts 2).
@@ -238,14 +260,6 @@ pub(super) fn local_headers(response: &LocalResponse) -> HeaderMap {
         map.insert(name, value);
     }
     map
-}
-
-fn same(headers: &Headers, map: &HeaderMap) -> bool {
-    headers.len() == map.len()
-        && headers
-            .iter()
-            .zip(map)
-            .all(|((n, v), (name, value))| v == value.as_bytes() && n == name.as_str().as_bytes())
 }
 
 fn to_map<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeaderMap {
@@ -270,13 +284,4 @@ fn pairs<'a>(
         }
         pair
     })
-}
-
-fn to_headers(map: &HeaderMap) -> Headers {
-    let bytes = map.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
-    let mut headers = Headers::with_capacity(map.len(), bytes);
-    for (name, value) in map {
-        headers.add(name, value);
-    }
-    headers
 }

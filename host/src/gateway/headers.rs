@@ -79,6 +79,10 @@ pub(super) fn via(headers: &mut HeaderMap, version: Version) {
 /// Removes what must not leave its connection (RFC 9110 7.6.1). `Trailer` stays: hyper sends
 /// only those trailers that it names. `TE` is kept as far as it says `trailers`.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // In most messages there is none: to look at the names costs less than to look for each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         strip_named(headers);
     }
@@ -92,6 +96,28 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     ] {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// A copy of a map, with space for so many more.
+pub(super) fn copy(headers: &HeaderMap, more: usize) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(headers.len() + more);
+    for (name, value) in headers {
+        copy.append(name, value.clone());
+    }
+    copy
 }
 
 /// [`strip_hop_by_hop`], and what else is between the client and us only.

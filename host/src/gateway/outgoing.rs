@@ -24,9 +24,6 @@ pub(super) struct Outgoing {
     pub(super) version: Version,
     /// The client's target.
     pub(super) target: Uri,
-    /// The client's headers while they are as the filter left them and no try has used them;
-    /// later tries make them anew from the exchange, so that the first needs no copy.
-    pub(super) headers: Option<HeaderMap>,
     pub(super) body: Option<Rc<RequestBody>>,
     pub(super) client: Rc<Client>,
     /// The protocols that the client wants to change to.
@@ -92,8 +89,6 @@ impl Template {
     fn headers(&self, mut headers: HeaderMap, out: &Outgoing, endpoint: SocketAddr) -> HeaderMap {
         headers::strip_request(&mut headers);
         self.edit(&mut headers);
-        // For what comes now, in one step.
-        headers.reserve(8);
         // X-Forwarded-Host is the client's Host, not the plan's.
         let path = out.target.path_and_query().map_or("", |path| path.as_str());
         out.client.forwarded.apply(&mut headers, out.version, path);
@@ -113,11 +108,10 @@ impl Template {
     pub(super) fn request(
         &self,
         tx: &Transaction,
-        out: &mut Outgoing,
+        out: &Outgoing,
         peer: &Peer,
     ) -> Result<Request<UpstreamBody>, NoAuthority> {
-        let headers = out.headers.take();
-        let headers = headers.unwrap_or_else(|| filter::upstream_headers(&tx.exchange));
+        let headers = filter::upstream_headers(&tx.exchange);
         let mut headers = self.headers(headers, out, peer.key.endpoint);
         if !peer.key.http2 && out.body.as_ref().is_some_and(|body| body.is_chunked()) {
             // Without the header hyper takes a GET for one without a body, and drops it.
@@ -146,10 +140,7 @@ impl Template {
         out: &Outgoing,
         endpoint: SocketAddr,
     ) -> Request<()> {
-        let headers = match &out.headers {
-            Some(headers) => headers.clone(),
-            None => filter::upstream_headers(&tx.exchange),
-        };
+        let headers = filter::upstream_headers(&tx.exchange);
         let mut headers = self.headers(headers, out, endpoint);
         headers.remove(http::header::CONTENT_LENGTH);
         headers.remove(http::header::TRAILER);

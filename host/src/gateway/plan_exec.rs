@@ -64,7 +64,7 @@ struct Clock {
 pub(super) async fn execute(
     tx: &mut Transaction,
     plan: &OwnedPlan,
-    out: &mut Outgoing,
+    out: &Outgoing,
 ) -> Result<Answered, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let clock = Clock::start(plan.deadlines);

@@ -43,7 +43,7 @@ pub(super) struct TlsKey {
 }
 
 /// A connection to an endpoint: one of HTTP/1.1, good for one request at a time, or a share in
-/// one of HTTP/2.
+/// one of HTTP/2. It is handed on in a box, since each request hands it on some ten times.
 pub(super) struct Connection {
     sender: Sender,
     key: Key,
@@ -64,7 +64,7 @@ pub(super) enum Sender {
 
 /// The one HTTP/2 connection of a key.
 enum Slot {
-    Open(Connection),
+    Open(Box<Connection>),
     Dialing(Dialing),
 }
 
@@ -79,7 +79,7 @@ pub(super) struct DialFailed {
 
 /// What there is for a request over HTTP/2.
 pub(super) enum Joined {
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// Somebody is connecting.
     Wait(Dialing),
     /// Nobody is: the asker must, and drops this when it is done.
@@ -97,10 +97,10 @@ pub(super) struct DialTurn {
 #[derive(Default)]
 struct Idle {
     /// Good for a request; the one used last is at the end.
-    ready: VecDeque<Connection>,
+    ready: VecDeque<Box<Connection>>,
     /// Put back before their drivers had seen the end of the exchange: they get ready when these
     /// run, mostly in this order.
-    settling: VecDeque<Connection>,
+    settling: VecDeque<Box<Connection>>,
 }
 
 /// How many connections that are not ready yet are looked at for one that is: looking at all of
@@ -118,15 +118,15 @@ pub(super) struct Pool {
 // === impl Connection ===
 
 impl Connection {
-    pub(super) fn new(sender: Sender, key: Key, origin: Origin) -> Self {
-        Self {
+    pub(super) fn new(sender: Sender, key: Key, origin: Origin) -> Box<Self> {
+        Box::new(Self {
             sender,
             key,
             origin,
             idle_since: Instant::now(),
             used: false,
             timer: None,
-        }
+        })
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -162,18 +162,18 @@ impl Connection {
     }
 
     /// A share of it; `None` for HTTP/1.1.
-    fn share(&mut self) -> Option<Self> {
+    fn share(&mut self) -> Option<Box<Self>> {
         let Sender::Http2(sender, shares) = &self.sender else {
             return None;
         };
-        let share = Self {
+        let share = Box::new(Self {
             sender: Sender::Http2(sender.clone(), Rc::clone(shares)),
             key: self.key.clone(),
             origin: self.origin.clone(),
             idle_since: self.idle_since,
             used: self.used,
             timer: None,
-        };
+        });
         self.used = true;
         self.idle_since = Instant::now();
         Some(share)
@@ -207,7 +207,7 @@ impl Pool {
     }
 
     /// The HTTP/1.1 connection used last: the likeliest to be alive, and the others may grow old.
-    pub(super) fn take(&self, key: &Key, dialer: &Dialer) -> Option<Connection> {
+    pub(super) fn take(&self, key: &Key, dialer: &Dialer) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(key)?;
         idle.settle();
@@ -251,7 +251,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is over.
-    pub(super) fn put(&self, mut connection: Connection) {
+    pub(super) fn put(&self, mut connection: Box<Connection>) {
         if connection.key.http2 {
             if let Some(Slot::Open(open)) = self.slots.borrow_mut().get_mut(&connection.key)
                 && open.is_share_of(&connection)
@@ -337,7 +337,7 @@ impl Idle {
         }
     }
 
-    fn put(&mut self, connection: Connection, most: usize) {
+    fn put(&mut self, connection: Box<Connection>, most: usize) {
         if self.len() >= most && self.ready.pop_front().is_none() {
             self.settling.pop_front();
         }
@@ -349,7 +349,7 @@ impl Idle {
 
 impl DialTurn {
     /// The connection stands: a share for whoever made it. Those that wait come again.
-    pub(super) fn open(self, mut connection: Connection) -> Connection {
+    pub(super) fn open(self, mut connection: Box<Connection>) -> Box<Connection> {
         let Some(share) = connection.share() else {
             return connection;
         };

@@ -123,7 +123,7 @@ pub(super) fn begin(
         .and_then(|()| request::check_length(&parts, &shared.limits))
         .and_then(|()| check_listener(shared, client, &parts));
     let exchange = match checked {
-        Ok(()) => filter::exchange(&parts, &origin).ok_or(TOO_LONG),
+        Ok(()) => shared.filter.exchange(&mut parts, &origin).ok_or(TOO_LONG),
         Err(refusal) => Err(refusal),
     };
     let exchange = match exchange {
@@ -150,7 +150,6 @@ pub(super) fn begin(
             method: parts.method,
             version: parts.version,
             target: parts.uri,
-            headers: Some(parts.headers),
             body,
             client: Rc::clone(client),
             upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
@@ -168,7 +167,7 @@ pub(super) async fn answer(begun: Begun) -> Reply {
     let Decided {
         mut tx,
         decision,
-        mut outgoing,
+        outgoing,
         upgrade,
     } = *decided;
     let shared = Rc::clone(&tx.shared);
@@ -195,12 +194,9 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         }
     };
 
-    let headers = outgoing.headers.take();
-    outgoing.headers =
-        headers.filter(|headers| filter::request_headers_unchanged(&tx.exchange, headers));
     tx.plan = Some(Rc::clone(&plan));
     tx.asking();
-    let answered = plan_exec::execute(&mut tx, &plan, &mut outgoing).await;
+    let answered = plan_exec::execute(&mut tx, &plan, &outgoing).await;
     tx.asked();
     let read_timeout = Duration::from_millis(plan.timeouts.read.into());
     let answered = match answered {
@@ -225,12 +221,14 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         return refuse(tx, &refusal);
     }
     tx.status = head.status.as_u16();
+    let mut connection = answered.connection;
     let body = ResponseBody::Upstream(Box::new(Relay {
         incoming,
-        connection: Some(answered.connection),
+        timer: connection.timer.take(),
+        waits: false,
+        connection: Some(connection),
         request: outgoing.body,
         read_timeout,
-        pause: None,
         transaction: tx,
         over: false,
     }));

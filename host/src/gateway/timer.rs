@@ -36,6 +36,17 @@ impl LazySleep {
         }
     }
 
+    /// Makes the timer that is kept there, or a new one, go off then.
+    pub(super) fn set(kept: &mut Option<Pin<Box<Self>>>, due: Instant) -> &mut Pin<Box<Self>> {
+        match kept {
+            Some(timer) => {
+                timer.as_mut().reset(due);
+                timer
+            }
+            None => kept.insert(Box::pin(Self::until(due))),
+        }
+    }
+
     /// Makes it go off then instead, whether it has gone off or not.
     pub(super) fn reset(self: Pin<&mut Self>, due: Instant) {
         let this = self.project();

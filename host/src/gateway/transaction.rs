@@ -159,5 +159,6 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         self.finish();
+        self.shared.filter.recycle(&mut self.exchange);
     }
 }

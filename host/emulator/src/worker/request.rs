@@ -231,7 +231,8 @@ impl Worker {
     /// What strict mode must remember of a request before the filter changes it.
     fn begin(&self, exchange: &mut Exchange) {
         exchange.strict = self.strict();
-        if exchange.strict && exchange.client_host.is_none() {
+        let noted = exchange.client_host.is_some() || exchange.request_headers.original().is_some();
+        if exchange.strict && !noted {
             exchange.client_host = exchange.request_headers.get("host").map(<[u8]>::to_vec);
         }
     }

@@ -236,7 +236,7 @@ fn facts_8_a_trap_in_an_old_instance_does_not_touch_the_new_one() {
         .replace_filter(&filter("counter"))
         .expect("accepted");
     assert_eq!(count(&mut bench), "1");
-    in_flight.request_headers = doing(&["panic"]).request_headers;
+    in_flight.request_headers = doing(&["panic"]).request_headers.clone();
     bench
         .worker
         .on_request_headers(id, &mut in_flight)

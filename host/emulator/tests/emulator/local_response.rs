@@ -27,7 +27,7 @@ fn facts_2_a_local_response_works_in_the_request_header_and_body_phases() {
                 .expect("no trap");
         }
         assert_eq!(action, Action::Pause);
-        let response = exchange.local_response.expect("a response");
+        let response = exchange.local_response.clone().expect("a response");
         assert_eq!(response.status, 418);
         assert_eq!(
             response.body, b"short and stout\n",
@@ -45,7 +45,7 @@ fn facts_2_of_a_repeated_header_only_the_last_is_sent() {
     let mut bench = strict().start("local_response");
     let mut exchange = asking("headers");
     bench.request(&mut exchange).expect("no trap");
-    let headers = exchange.local_response.expect("a response").headers;
+    let headers = exchange.local_response.clone().expect("a response").headers;
     assert_eq!(
         headers.iter().collect::<Vec<_>>(),
         [(&b"x-a"[..], &b"2"[..]), (b"x-b", b"3")]
@@ -80,7 +80,7 @@ fn in_the_response_header_phase_status_and_body_are_replaced_and_headers_are_not
         .worker
         .on_response_headers(id, &mut exchange)
         .expect("no trap");
-    let response = exchange.local_response.expect("a response");
+    let response = exchange.local_response.clone().expect("a response");
     assert_eq!((response.status, response.headers.len()), (418, 0));
 }
 
@@ -102,7 +102,7 @@ fn ngx_wasm_module_takes_no_notice_of_a_grpc_status() {
     let mut bench = strict().start("local_response");
     let mut exchange = asking("grpc");
     bench.request(&mut exchange).expect("no trap");
-    let response = exchange.local_response.expect("a response");
+    let response = exchange.local_response.clone().expect("a response");
     assert_eq!((response.status, response.grpc_status), (200, None));
 }
 
@@ -111,12 +111,12 @@ fn lenient_mode_sends_what_the_filter_gave() {
     let mut bench = lenient().start("local_response");
     let mut exchange = asking("headers");
     bench.request(&mut exchange).expect("no trap");
-    let response = exchange.local_response.expect("a response");
+    let response = exchange.local_response.clone().expect("a response");
     assert_eq!(response.body, b"short and stout");
     assert_eq!(response.headers.len(), 3);
 
     let mut exchange = asking("grpc");
     bench.request(&mut exchange).expect("no trap");
-    let response = exchange.local_response.expect("a response");
+    let response = exchange.local_response.clone().expect("a response");
     assert_eq!((response.status, response.grpc_status), (200, Some(14)));
 }

@@ -39,7 +39,10 @@ fn lenient_mode_knows_level_done_and_close() {
     assert_eq!(one(&mut bench, "done"), "Ok(())");
     let mut exchange = doing(&["close"]);
     bench.request(&mut exchange).expect("no trap");
-    assert_eq!(exchange.local_response.map(|r| r.status), Some(503));
+    assert_eq!(
+        exchange.local_response.as_ref().map(|r| r.status),
+        Some(503)
+    );
     bench
         .told(&["grpc"])
         .expect_err("the SDK panics on Unimplemented");
