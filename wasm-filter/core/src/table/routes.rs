@@ -79,7 +79,7 @@ mod form {
 const SINGLE: u32 = 4;
 
 /// Bytes before the slots.
-const fn header(form: u8) -> usize {
+fn header(form: u8) -> usize {
     if form & form::HASH == 0 { 4 } else { 12 }
 }
 
