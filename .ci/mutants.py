@@ -220,7 +220,9 @@ class Run:
         def key(m):
             body = sources[m["file"]]
             low, high = body.span(m["function"]["span"])
-            text = body.text[low:high] + m["name"].split(": ", 1)[1] + str(m["span"]["start"]["line"])
+            # One line may have the same change at two places, and only one of them not compile.
+            place = body.at(m["span"]["start"]) - low
+            text = f"{body.text[low:high]}{m['name'].split(': ', 1)[1]}{place}"
             return hashlib.sha256(text.encode()).hexdigest()[:16]
 
         bad = {m["number"] for m in mutants if key(m) in known}

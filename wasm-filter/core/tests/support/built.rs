@@ -9,7 +9,7 @@ use silverback_core::route::balance::Spin;
 use silverback_core::route::select::{Entry, Headers};
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::layout::{SEGMENTS, kind};
-use silverback_core::table::segment::SegmentView;
+use silverback_core::table::segment::{Segment, SegmentView};
 use silverback_core::table::store::view::{Segments, Unreadable};
 
 use super::oracle::{Ask, Model, Seen};
@@ -17,6 +17,9 @@ use super::oracle::{Ask, Model, Seen};
 /// The bytes of a table, in memory.
 pub(crate) struct Built {
     pub(crate) segments: Vec<Vec<u8>>,
+    /// The same as a worker keeps them: a lookup takes listeners without hostname from there.
+    /// (`explain` reads the bytes alone, and so do the tables of other test programs.)
+    loaded: Vec<Segment>,
 }
 
 /// A request's headers, which count how often they are asked.
@@ -45,8 +48,8 @@ impl Headers for AskHeaders<'_> {
 
 impl Segments for Built {
     fn segment(&self, index: u32) -> Result<SegmentView<'_>, Unreadable> {
-        let bytes = self.segments.get(index as usize).map_or(&[][..], |b| b);
-        SegmentView::new(kind(index), bytes).ok_or(Unreadable::Segment(index))
+        let segment = self.loaded.get(index as usize);
+        segment.map(Segment::view).ok_or(Unreadable::Segment(index))
     }
 }
 
@@ -93,8 +96,13 @@ impl Built {
         let mut table = TableBuilder::new();
         edit(&mut table, &Model::default(), model);
         table.commit();
+        let segments = bytes(&table);
+        let loaded = (0..).zip(&segments).map(|(index, bytes)| {
+            Segment::new(kind(index), bytes[..].into()).expect("what was just written")
+        });
         Self {
-            segments: bytes(&table),
+            loaded: loaded.collect(),
+            segments,
         }
     }
 

@@ -7,11 +7,15 @@ use silverback_core::table::layout::{
     BASE, HostKind, ROUTE_SEGMENTS, SEGMENTS, endpoint_segment, host_hash, kind, route_segment,
 };
 use silverback_core::table::listeners::{ListenerEntry, PlainListener, encode};
-use silverback_core::table::model::{HostPattern, Listener, ListenerKey, Scope};
+use silverback_core::table::model::{
+    HostKey, HostPattern, Listener, ListenerKey, RouteKind, Scope,
+};
 use silverback_core::table::routes::{PathKind, path_hash};
 use silverback_core::table::segment::{
     self, Block, Blocks, Broken, Segment, SegmentKind, SegmentView,
 };
+
+use crate::sketch::matching;
 
 const KINDS: [HostKind; 6] = [
     HostKind::Any,
@@ -139,6 +143,30 @@ fn listeners_without_hostname_are_kept_with_the_base_segment() {
         .id(),
     };
     assert_eq!(kept, [plain(80, false), plain(443, true)]);
+}
+
+/// Ids of the scopes of Ingress are as small as ports, and a route's bytes can be read as a listener's.
+#[test]
+fn routes_without_host_are_no_listeners() {
+    let mut table = TableBuilder::new();
+    let grpc = Scope::Grpc {
+        port: 80,
+        hostname: HostPattern::Any,
+    };
+    for (scope, kind) in [
+        (Scope::Ingress, RouteKind::Ingress),
+        (Scope::IngressDefault, RouteKind::Ingress),
+        (grpc, RouteKind::GrpcRoute),
+    ] {
+        let host = HostPattern::Any;
+        let key = HostKey { scope, host };
+        table.set_host(&key, vec![matching(kind, "r", "/")]);
+    }
+    table.commit();
+    let bytes = &table.segment(BASE).expect("routes").bytes;
+    let base = Segment::new(SegmentKind::Base, bytes[..].into()).expect("a segment");
+    assert_eq!(base.view().len(), 4, "with the mark of GRPCRoutes");
+    assert_eq!(base.view().listeners(), []);
 }
 
 #[test]

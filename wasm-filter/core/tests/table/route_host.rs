@@ -1,8 +1,8 @@
 //! Which host's routes a request belongs to.
 
-use silverback_core::table::model::{RouteKind, Scope};
+use silverback_core::table::model::{Listener, ListenerKey, RouteKind, Scope};
 
-use crate::sketch::{Sketch, get, matching};
+use crate::sketch::{Sketch, get, host, matching, object};
 
 #[test]
 fn hosts_of_ingresses_and_routes() {
@@ -166,20 +166,61 @@ fn a_request_belongs_to_the_most_specific_listener_and_to_no_other() {
 }
 
 #[test]
+fn a_hostname_comes_before_none_whatever_other_hostnames_there_are() {
+    for hostname in ["a.example", "*.example"] {
+        let table = Sketch::default()
+            .listener("")
+            .listener(hostname)
+            .route("any", "", "", "/")
+            .route("named", hostname, "a.example", "/");
+        assert_eq!(table.which(&get("a.example", "/")), "named", "{hostname}");
+        assert_eq!(table.which(&get("a.test", "/")), "any", "{hostname}");
+    }
+}
+
+#[test]
+fn each_of_many_listeners_is_found_by_its_port() {
+    let ports = 8_000..8_020;
+    let mut table = Sketch::default();
+    for port in ports.clone() {
+        let hostname = host("");
+        let key = ListenerKey { port, hostname };
+        table.model.listeners.insert(key, Listener::default());
+        let scope = Scope::Listener {
+            port,
+            hostname: host(""),
+        };
+        let m = matching(RouteKind::HttpRoute, &format!("at-{port}"), "/");
+        // Of one host, so that the base segment has nothing but listeners.
+        table = table.add(scope, "a.test", m);
+    }
+    let built = table.built();
+    let which = |port| {
+        let mut ask = get("a.test", "/");
+        ask.listener = Some(port);
+        object(&built.answer(&ask, 1))
+    };
+    for port in ports.clone() {
+        assert_eq!(which(port), format!("at-{port}"));
+    }
+    assert_eq!([which(ports.start - 1), which(ports.end)], ["404"; 2]);
+}
+
+#[test]
 fn ports_and_tls_choose_the_listener() {
     let mut table = Sketch::default().listener("").route("plain", "", "", "/");
     let scope = Scope::Listener {
         port: 443,
-        hostname: crate::sketch::host(""),
+        hostname: host(""),
     };
     table = table.add(scope, "", matching(RouteKind::HttpRoute, "secure", "/"));
-    let key = silverback_core::table::model::ListenerKey {
+    let key = ListenerKey {
         port: 443,
-        hostname: crate::sketch::host(""),
+        hostname: host(""),
     };
-    let listener = silverback_core::table::model::Listener {
+    let listener = Listener {
         tls: true,
-        ..silverback_core::table::model::Listener::default()
+        ..Listener::default()
     };
     table.model.listeners.insert(key, listener);
     for (name, port, tls, expected) in [
@@ -236,7 +277,7 @@ fn a_route_is_found_in_a_table_of_its_own() {
     let grpc = |at: &str| {
         let scope = Scope::Grpc {
             port: 80,
-            hostname: crate::sketch::host(""),
+            hostname: host(""),
         };
         let m = matching(RouteKind::GrpcRoute, "r", "/");
         Sketch::default().listener("").add(scope, at, m)
