@@ -128,10 +128,8 @@ pub(super) async fn attempt(
 
     let request = request()?;
     let mut timer = connection.timer.take();
-    let outcome = {
-        let sending = pin!(connection.send(request));
-        wait(sending, body, patience, &mut timer).await
-    };
+    let sending = pin!(connection.send(request));
+    let outcome = wait(sending, body, patience, &mut timer).await;
     connection.timer = timer;
     let mut error = match outcome {
         Some(Ok(response)) => {

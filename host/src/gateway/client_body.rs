@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use super::body::{BodyError, ResponseBody};
@@ -22,13 +22,13 @@ pub(super) struct ClientBody {
 // === impl ClientBody ===
 
 impl ClientBody {
+    /// `head`: the request's method is HEAD.
     pub(super) fn wrap(
         response: Response<ResponseBody>,
-        method: &Method,
+        head: bool,
         stream: Option<Stream>,
     ) -> Response<Self> {
         let status = response.status();
-        let head = *method == Method::HEAD;
         let bodiless = stream.is_some()
             && (head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED);
         let (mut parts, inner) = response.into_parts();

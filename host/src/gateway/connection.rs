@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -238,13 +238,13 @@ fn service(
     let shared = Rc::clone(shared);
     service_fn(move |request: Request<Incoming>| {
         let stream = streams.as_ref().map(Streams::open);
-        let method = request.method().clone();
+        let head = *request.method() == Method::HEAD;
         // What needs no waiting is done before there is a future: what the future held of it would
         // take its place, and a copy of it, in every request that waits.
         let begun = server::begin(&shared, &client, request);
         async move {
             let response = server::answer(begun).await;
-            Ok::<_, Infallible>(ClientBody::wrap(response, &method, stream))
+            Ok::<_, Infallible>(ClientBody::wrap(response, head, stream))
         }
     })
 }

@@ -95,8 +95,9 @@ pub(super) async fn execute(
             kept,
             body.as_deref(),
             || template.request(tx, out, &peer),
-        );
-        let answer = answer.await;
+        )
+        // Not by another name first: the future would have two places.
+        .await;
         let replayable = out.body.as_ref().is_none_or(|body| body.replayable());
         let left = number + 1 < usize::from(plan.tries);
         let pause = pause(plan, number);

@@ -56,7 +56,7 @@ type Reply = Response<ResponseBody>;
 /// A request of which all is done that needs no waiting.
 pub(super) enum Begun {
     /// It got its answer.
-    Answered(Reply),
+    Answered(Box<Reply>),
     /// The filter has seen its head.
     Decided(Box<Decided>),
 }
@@ -128,7 +128,9 @@ pub(super) fn begin(
     };
     let exchange = match exchange {
         Ok(exchange) => exchange,
-        Err(refusal) => return Begun::Answered(refuse_unseen(shared, client, &parts, &refusal)),
+        Err(refusal) => {
+            return Begun::Answered(Box::new(refuse_unseen(shared, client, &parts, &refusal)));
+        }
     };
     let (source, version) = (client.peer.ip(), parts.version);
     let mut tx = Transaction::new(Rc::clone(shared), exchange, source, version);
@@ -140,7 +142,7 @@ pub(super) fn begin(
         Ok(decision) => decision,
         Err(trap) => {
             shared.filter.trapped(&trap, "on_request_headers");
-            return Begun::Answered(refuse(tx, &TRAPPED));
+            return Begun::Answered(Box::new(refuse(tx, &TRAPPED)));
         }
     };
     Begun::Decided(Box::new(Decided {
@@ -161,7 +163,7 @@ pub(super) fn begin(
 /// Answers a request.
 pub(super) async fn answer(begun: Begun) -> Reply {
     let decided = match begun {
-        Begun::Answered(reply) => return reply,
+        Begun::Answered(reply) => return *reply,
         Begun::Decided(decided) => decided,
     };
     let Decided {
