@@ -119,7 +119,6 @@ impl Builders {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
         http1
-            .timer(LazyTimer)
             .header_read_timeout(limits.header_read_timeout)
             .max_header_size(limits.max_header_bytes)
             // The buffer must hold what the limit allows.
@@ -150,7 +149,7 @@ impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
 /// Serves a client connection.
 pub(super) async fn serve(
     shared: Rc<Shared>,
-    builders: Builders,
+    mut builders: Builders,
     stream: TcpStream,
     peer: SocketAddr,
     spec: ListenerSpec,
@@ -181,6 +180,7 @@ pub(super) async fn serve(
         drive(connection, stop, Some((&streams, &shared))).await
     } else {
         let service = service(&shared, client, None);
+        builders.http1.timer(LazyTimer::default());
         let connection = builders.http1.serve_connection(io, service);
         drive(connection.with_upgrades(), stop, None).await
     };

@@ -9,6 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::request::RequestInfo;
+use silverback_core::contract::result::PlanResult;
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY, WireError};
 use silverback_emulator::{
     Action, ContextId, Exchange, Filter, LocalResponse, Properties, SharedStore, StartError, Trap,
@@ -28,6 +29,8 @@ pub(super) struct FilterHost {
     traps: TrapLog,
     /// Exchanges of requests that are over, for others.
     spare: RefCell<Vec<Exchange>>,
+    /// Where messages are written.
+    message: RefCell<Vec<u8>>,
 }
 
 /// How many headers the gateway adds to a request.
@@ -75,6 +78,7 @@ impl FilterHost {
             counters,
             traps: TrapLog::default(),
             spare: RefCell::default(),
+            message: RefCell::default(),
         })
     }
 
@@ -93,7 +97,8 @@ impl FilterHost {
             sni: origin.sni,
             source: origin.source,
         };
-        let mut message = Vec::with_capacity(info.host.len() + path.len() + method.len() + 64);
+        let mut message = self.message.borrow_mut();
+        message.clear();
         info.encode(&mut message).ok()?;
 
         let spare = self.spare.borrow_mut().pop();
@@ -103,7 +108,7 @@ impl FilterHost {
         exchange.path.extend_from_slice(path.as_bytes());
         let scheme: &[u8] = if origin.tls { b"https" } else { b"http" };
         exchange.scheme.extend_from_slice(scheme);
-        exchange.properties.set(REQUEST_PROPERTY, message);
+        exchange.properties.set(REQUEST_PROPERTY, &*message);
         exchange.properties.set("ngx.remote_addr", origin.source);
         exchange.server_port = origin.port;
         exchange.request_headers = std::mem::take(&mut parts.headers).into();
@@ -185,10 +190,15 @@ impl FilterHost {
         &self,
         id: ContextId,
         exchange: &mut Exchange,
-        result: Option<Vec<u8>>,
+        result: Option<&PlanResult>,
     ) -> Result<(), Trap> {
         if let Some(result) = result {
-            exchange.properties.set(RESULT_PROPERTY, result);
+            let mut message = self.message.borrow_mut();
+            message.clear();
+            // At most 255 tries: a plan cannot ask for more.
+            if result.encode(&mut message).is_ok() {
+                exchange.properties.set(RESULT_PROPERTY, &*message);
+            }
         }
         let mut worker = self.worker.borrow_mut();
         let logged = worker.on_log(id, exchange);

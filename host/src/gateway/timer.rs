@@ -5,6 +5,7 @@
 //! it go off too early, it is moved then.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -21,9 +22,19 @@ pin_project! {
     }
 }
 
-/// Makes such timers for hyper.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LazyTimer;
+/// Makes the timers of one connection for hyper, which drops the one of each request's head and asks for
+/// another: it is the same one again.
+#[derive(Clone, Default)]
+pub(super) struct LazyTimer {
+    kept: Arc<Mutex<Option<Pin<Box<LazySleep>>>>>,
+}
+
+/// A timer that goes back to where it came from.
+struct Lent {
+    /// `None` only while it is dropped.
+    sleep: Option<Pin<Box<LazySleep>>>,
+    home: LazyTimer,
+}
 
 // === impl LazySleep ===
 
@@ -72,9 +83,14 @@ impl Future for LazySleep {
     }
 }
 
-impl Sleep for LazySleep {}
-
 // === impl LazyTimer ===
+
+impl LazyTimer {
+    /// No two hold it at a time, and nobody panics meanwhile.
+    fn kept(&self) -> MutexGuard<'_, Option<Pin<Box<LazySleep>>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Timer for LazyTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
@@ -82,14 +98,40 @@ impl Timer for LazyTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(LazySleep::until(deadline))
+        let mut sleep = self.kept().take();
+        LazySleep::set(&mut sleep, deadline);
+        Box::pin(Lent {
+            sleep,
+            home: self.clone(),
+        })
     }
 
     fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, new_deadline: Instant) {
-        match sleep.as_mut().downcast_mut_pin::<LazySleep>() {
-            Some(lazy) => lazy.reset(new_deadline),
+        match sleep.as_mut().downcast_mut_pin::<Lent>() {
+            Some(mut lent) => drop(LazySleep::set(&mut lent.sleep, new_deadline)),
             None => *sleep = self.sleep_until(new_deadline),
         }
+    }
+}
+
+// === impl Lent ===
+
+impl Future for Lent {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Sleep for Lent {}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *self.home.kept() = self.sleep.take();
     }
 }
 
@@ -112,6 +154,25 @@ mod tests {
             timer.await;
             assert!(Instant::now() >= due);
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_one_timer_again_and_again() {
+        let timer = LazyTimer::default();
+        let mut first = timer.sleep_until(Instant::now() + LONG);
+        let polled = std::future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx)));
+        assert!(polled.await.is_pending());
+        drop(first);
+        let address = |timer: &LazyTimer| timer.kept().as_ref().map(|kept| &raw const **kept);
+        let kept = address(&timer);
+        assert!(kept.is_some());
+        let start = Instant::now();
+        let mut second = timer.sleep_until(start + LONG);
+        timer.reset(&mut second, start + SHORT);
+        assert!(address(&timer).is_none());
+        second.await;
+        assert!(start.elapsed() >= SHORT && start.elapsed() < LONG);
+        assert_eq!(address(&timer), kept);
     }
 
     #[tokio::test]

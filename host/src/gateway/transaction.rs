@@ -138,21 +138,17 @@ impl Transaction {
         if let Err(trap) = self
             .shared
             .filter
-            .finish(context, &mut self.exchange, result)
+            .finish(context, &mut self.exchange, result.as_ref())
         {
             self.shared.filter.trapped(&trap, "on_log");
         }
     }
 
-    fn result(&mut self) -> Vec<u8> {
-        let mut message = Vec::with_capacity(4 + 2 * self.tries.len());
-        let result = PlanResult {
+    fn result(&mut self) -> PlanResult {
+        PlanResult {
             status: self.status,
             tries: std::mem::take(&mut self.tries),
-        };
-        // At most 255 tries: a plan cannot ask for more.
-        let _ = result.encode(&mut message);
-        message
+        }
     }
 }
 

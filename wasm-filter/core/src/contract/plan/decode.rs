@@ -171,7 +171,9 @@ fn read_endpoints(
     reader: &mut Reader<'_>,
     field: &'static str,
 ) -> Result<Vec<SocketAddr>, WireError> {
-    let mut endpoints = Vec::new();
+    // Of IPv4, the most that there can be.
+    let most = (reader.rest().len() / 7).min(MAX_ENDPOINTS);
+    let mut endpoints = Vec::with_capacity(most);
     while !reader.is_empty() {
         if endpoints.len() == MAX_ENDPOINTS {
             return Err(WireError::Count(field));
