@@ -149,7 +149,7 @@ impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
 /// Serves a client connection.
 pub(super) async fn serve(
     shared: Rc<Shared>,
-    mut builders: Builders,
+    builders: Builders,
     stream: TcpStream,
     peer: SocketAddr,
     spec: ListenerSpec,
@@ -169,21 +169,51 @@ pub(super) async fn serve(
         sni: ready.sni,
         _open: open,
     });
-    let limits = Arc::clone(&shared.limits);
     let io = ServerIo::new(ready.io, ready.first, !ready.http2, shared.io_context());
     let io = TokioIo::new(io);
-    let ended = if ready.http2 {
-        shared.counters.http2_connections.inc();
-        let streams = Streams::new(&limits.http2);
-        let service = service(&shared, client, Some(Rc::clone(&streams)));
-        let connection = builders.http2.serve_connection(io, service);
-        drive(connection, stop, Some((&streams, &shared))).await
+    // Tasks of their own: what a handshake and the other protocol need would be theirs for good.
+    if ready.http2 {
+        tokio::task::spawn_local(serve_http2(shared, builders.http2, client, io, stop));
     } else {
-        let service = service(&shared, client, None);
-        builders.http1.timer(LazyTimer::default());
-        let connection = builders.http1.serve_connection(io, service);
-        drive(connection.with_upgrades(), stop, None).await
-    };
+        tokio::task::spawn_local(serve_http1(shared, builders.http1, client, io, stop));
+    }
+}
+
+async fn serve_http1(
+    shared: Rc<Shared>,
+    mut builder: http1::Builder,
+    client: Rc<Client>,
+    io: TokioIo<ServerIo>,
+    stop: watch::Receiver<bool>,
+) {
+    let peer = client.peer;
+    let service = service(&shared, client, None);
+    builder.timer(LazyTimer::default());
+    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    drop(builder);
+    ended(peer, drive(connection, stop, None).await);
+}
+
+async fn serve_http2(
+    shared: Rc<Shared>,
+    builder: http2::Builder<Local>,
+    client: Rc<Client>,
+    io: TokioIo<ServerIo>,
+    stop: watch::Receiver<bool>,
+) {
+    let peer = client.peer;
+    shared.counters.http2_connections.inc();
+    let streams = Streams::new(&shared.limits.http2);
+    let service = service(&shared, client, Some(Rc::clone(&streams)));
+    let connection = pin!(builder.serve_connection(io, service));
+    drop(builder);
+    ended(
+        peer,
+        drive(connection, stop, Some((&streams, &shared))).await,
+    );
+}
+
+fn ended(peer: SocketAddr, ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "client connection ended");
     }
@@ -251,11 +281,10 @@ fn service(
 
 /// Serves until the connection ends, or has to.
 async fn drive(
-    connection: impl Draining,
+    mut connection: Pin<&mut impl Draining>,
     mut stop: watch::Receiver<bool>,
     http2: Option<(&Streams, &Shared)>,
 ) -> hyper::Result<()> {
-    let mut connection = pin!(connection);
     let told = stop.clone();
     // Without tokio's budget: it says only once that it waits, and has to mean it.
     let mut stop = pin!(tokio::task::unconstrained(stop.changed()));
