@@ -108,7 +108,7 @@ impl Failure {
 pub(super) async fn attempt(
     shared: &Shared,
     peer: &Peer,
-    patience: Patience,
+    patience: &Patience,
     kept: bool,
     body: Option<&RequestBody>,
     request: impl FnOnce() -> Result<Request<UpstreamBody>, NoAuthority>,
@@ -174,20 +174,20 @@ fn not_processed(error: &h2::Error) -> bool {
 
 /// Waits for the head of the answer; `None` when a timeout passes. The timer is set once and
 /// looks, when it fires, at how far the request has got.
-async fn wait<F: Future>(
+fn wait<F: Future>(
     mut sending: Pin<&mut F>,
     body: Option<&RequestBody>,
-    patience: Patience,
+    patience: &Patience,
     timer: &mut Option<Pin<Box<LazySleep>>>,
-) -> Option<F::Output> {
-    let Patience {
+) -> impl Future<Output = Option<F::Output>> {
+    let &Patience {
         send, read, until, ..
     } = patience;
     let sent_at = Instant::now();
-    let by = |due: Instant| until.map_or(due, |until| due.min(until));
+    let by = move |due: Instant| until.map_or(due, |until| due.min(until));
     let first = by(sent_at + if body.is_some() { send.min(read) } else { read });
     let timer = LazySleep::set(timer, first);
-    std::future::poll_fn(|cx| {
+    std::future::poll_fn(move |cx| {
         if let Poll::Ready(output) = sending.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
@@ -208,5 +208,4 @@ async fn wait<F: Future>(
         }
         Poll::Pending
     })
-    .await
 }

@@ -26,6 +26,7 @@ use super::listener::ListenerSpec;
 use super::preface;
 use super::server;
 use super::server_io::ServerIo;
+use super::stats::Counters;
 use super::streams::{Streams, Verdict};
 use super::timer::LazyTimer;
 use super::transport::Io;
@@ -175,23 +176,30 @@ pub(super) async fn serve(
     if ready.http2 {
         tokio::task::spawn_local(serve_http2(shared, builders.http2, client, io, stop));
     } else {
-        tokio::task::spawn_local(serve_http1(shared, builders.http1, client, io, stop));
+        tokio::task::spawn_local(serve_http1(&shared, builders.http1, client, io, stop));
     }
 }
 
-async fn serve_http1(
-    shared: Rc<Shared>,
+/// It is no `async fn`: the arguments of those stay in their futures.
+fn serve_http1(
+    shared: &Rc<Shared>,
     mut builder: http1::Builder,
     client: Rc<Client>,
     io: TokioIo<ServerIo>,
     stop: watch::Receiver<bool>,
-) {
+) -> impl Future<Output = ()> + use<> {
     let peer = client.peer;
-    let service = service(&shared, client, None);
+    let service = service(shared, client, None);
     builder.timer(LazyTimer::default());
-    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
-    drop(builder);
-    ended(peer, drive(connection, stop, None).await);
+    let mut connection = builder.serve_connection(io, service).with_upgrades();
+    let counters = Arc::clone(&shared.counters);
+    async move {
+        let connection = Pin::new(&mut connection);
+        ended(
+            peer,
+            drive(connection, stop, std::future::pending, &counters).await,
+        );
+    }
 }
 
 async fn serve_http2(
@@ -207,10 +215,8 @@ async fn serve_http2(
     let service = service(&shared, client, Some(Rc::clone(&streams)));
     let connection = pin!(builder.serve_connection(io, service));
     drop(builder);
-    ended(
-        peer,
-        drive(connection, stop, Some((&streams, &shared))).await,
-    );
+    let watch = async || streams.watch(&shared.limits).await;
+    ended(peer, drive(connection, stop, watch, &shared.counters).await);
 }
 
 fn ended(peer: SocketAddr, ended: hyper::Result<()>) {
@@ -279,11 +285,12 @@ fn service(
     })
 }
 
-/// Serves until the connection ends, or has to.
+/// Serves until the connection ends, or has to; `watch` says that.
 async fn drive(
     mut connection: Pin<&mut impl Draining>,
     mut stop: watch::Receiver<bool>,
-    http2: Option<(&Streams, &Shared)>,
+    watch: impl AsyncFn() -> Verdict,
+    counters: &Counters,
 ) -> hyper::Result<()> {
     let told = stop.clone();
     // Without tokio's budget: it says only once that it waits, and has to mean it.
@@ -291,13 +298,7 @@ async fn drive(
     let mut waits = false;
     let mut draining = false;
     loop {
-        let verdict = async {
-            match http2 {
-                Some((streams, shared)) => streams.watch(&shared.limits).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut verdict = pin!(verdict);
+        let mut verdict = pin!(watch());
         let event = std::future::poll_fn(|cx| {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Event::Ended(ended));
@@ -317,16 +318,11 @@ async fn drive(
             Event::Stop => {}
             Event::Verdict(Verdict::Idle) if !draining => {}
             Event::Verdict(verdict) => {
-                let counters = http2.map(|(_, shared)| &shared.counters);
                 match verdict {
                     // It has not ended when it was told to.
                     Verdict::Idle => {}
-                    Verdict::Stalled => {
-                        counters.inspect(|counters| counters.stalled_clients.inc());
-                    }
-                    Verdict::Flood => {
-                        counters.inspect(|counters| counters.reset_floods.inc());
-                    }
+                    Verdict::Stalled => counters.stalled_clients.inc(),
+                    Verdict::Flood => counters.reset_floods.inc(),
                 }
                 return Ok(());
             }

@@ -200,18 +200,14 @@ impl Dialer {
                 .max_header_list_size(HEADERS)
                 .handshake::<_, UpstreamBody>(io)
                 .await?;
-            tokio::task::spawn_local(async move {
-                let _ = driver.await;
-            });
+            tokio::task::spawn_local(driver);
             Sender::Http2(sender, Rc::new(()))
         } else {
             let (sender, driver) = http1::Builder::new()
                 .handshake::<_, UpstreamBody>(io)
                 .await?;
-            tokio::task::spawn_local(async move {
-                // The request that uses the connection sees its errors.
-                let _ = driver.with_upgrades().await;
-            });
+            // The request that uses the connection sees its errors.
+            tokio::task::spawn_local(driver.with_upgrades());
             Sender::Http1(sender)
         };
         Ok(Connection::new(sender, key.clone(), origin))

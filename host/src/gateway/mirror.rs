@@ -149,7 +149,7 @@ impl Job {
                     peer.speak(&mut request)?;
                     Ok(request)
                 };
-                match attempt::attempt(shared, &peer, patience, kept, None, request).await {
+                match attempt::attempt(shared, &peer, &patience, kept, None, request).await {
                     Ok(answered) => {
                         drain(shared, answered).await;
                         return true;

@@ -91,7 +91,7 @@ pub(super) async fn execute(
         let answer = attempt::attempt(
             &shared,
             &peer,
-            Patience::new(plan, clock.try_until()),
+            &Patience::new(plan, clock.try_until()),
             kept,
             body.as_deref(),
             || template.request(tx, out, &peer),
