@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -189,7 +189,8 @@ fn serve_http1(
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let peer = client.peer;
-    let service = service(shared, client, None);
+    let worker = Rc::clone(shared);
+    let service = service_fn(move |request| respond(&worker, &client, None, request));
     builder.timer(LazyTimer::default());
     let mut connection = builder.serve_connection(io, service).with_upgrades();
     let counters = Arc::clone(&shared.counters);
@@ -212,7 +213,11 @@ async fn serve_http2(
     let peer = client.peer;
     shared.counters.http2_connections.inc();
     let streams = Streams::new(&shared.limits.http2);
-    let service = service(&shared, client, Some(Rc::clone(&streams)));
+    let service = {
+        let (worker, streams) = (Rc::clone(&shared), Rc::clone(&streams));
+        // Boxed: hyper makes a task of it, and copies it some eight times on the way.
+        service_fn(move |request| Box::pin(respond(&worker, &client, Some(&streams), request)))
+    };
     let connection = pin!(builder.serve_connection(io, service));
     drop(builder);
     let watch = async || streams.watch(&shared.limits).await;
@@ -266,23 +271,22 @@ async fn ready(
     })
 }
 
-fn service(
+/// Answers a request; `streams`: of its connection, if that is of HTTP/2.
+fn respond(
     shared: &Rc<Shared>,
-    client: Rc<Client>,
-    streams: Option<Rc<Streams>>,
-) -> impl HttpService<Incoming, ResBody = ClientBody, Error = Infallible, Future: 'static> + use<> {
-    let shared = Rc::clone(shared);
-    service_fn(move |request: Request<Incoming>| {
-        let stream = streams.as_ref().map(Streams::open);
-        let head = *request.method() == Method::HEAD;
-        // What needs no waiting is done before there is a future: what the future held of it would
-        // take its place, and a copy of it, in every request that waits.
-        let begun = server::begin(&shared, &client, request);
-        async move {
-            let response = server::answer(begun).await;
-            Ok::<_, Infallible>(ClientBody::wrap(response, head, stream))
-        }
-    })
+    client: &Rc<Client>,
+    streams: Option<&Rc<Streams>>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> + use<> {
+    let stream = streams.map(Streams::open);
+    let head = *request.method() == Method::HEAD;
+    // What needs no waiting is done before there is a future: what the future held of it would take
+    // its place, and a copy of it, in every request that waits.
+    let begun = server::begin(shared, client, request);
+    async move {
+        let response = server::answer(begun).await;
+        Ok(ClientBody::wrap(response, head, stream))
+    }
 }
 
 /// Serves until the connection ends, or has to; `watch` says that.

@@ -2,10 +2,11 @@
 //! client that lets a response wait, or for one that takes its requests back all the time.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
-
-use tokio::sync::Notify;
 
 use super::limits::{Http2Limits, Limits};
 
@@ -21,7 +22,7 @@ pub(super) struct Streams {
     quiet_since: Cell<Instant>,
     /// For each response, since when it waits for the client.
     waiting: RefCell<Vec<Slot>>,
-    flood: Notify,
+    flood: Cell<bool>,
     max_resets: u64,
 }
 
@@ -62,7 +63,7 @@ impl Streams {
             taken_back: Cell::new(0),
             quiet_since: Cell::new(Instant::now()),
             waiting: RefCell::default(),
-            flood: Notify::new(),
+            flood: Cell::new(false),
             max_resets: limits.max_resets,
         })
     }
@@ -85,15 +86,21 @@ impl Streams {
         }
     }
 
-    /// Returns when the connection shall end.
+    /// Returns when the connection shall end. It is looked at whenever something comes over the
+    /// connection, and now and then besides.
     pub(super) async fn watch(&self, limits: &Limits) -> Verdict {
         let idle = limits.http2.idle_timeout;
         let period = idle.min(limits.write_timeout) / 4;
         let period = period.clamp(Duration::from_millis(10), Duration::from_secs(15));
         loop {
-            tokio::select! {
-                () = self.flood.notified() => return Verdict::Flood,
-                () = tokio::time::sleep(period) => {}
+            let mut pause = pin!(tokio::time::sleep(period));
+            // Nobody needs to say that there is a flood: it is seen when the next frame of it comes.
+            let flood = poll_fn(|cx| match self.flood.get() {
+                true => Poll::Ready(true),
+                false => pause.as_mut().poll(cx).map(|()| false),
+            });
+            if flood.await {
+                return Verdict::Flood;
             }
             if self.open.get() == 0 && self.quiet_since.get().elapsed() >= idle {
                 return Verdict::Idle;
@@ -142,7 +149,7 @@ impl Drop for Stream {
         streams.taken_back.set(taken_back);
         // As in Envoy: so many, and more than half of all.
         if taken_back > streams.max_resets && taken_back * 2 > streams.opened.get() {
-            streams.flood.notify_one();
+            streams.flood.set(true);
         }
     }
 }
