@@ -17,6 +17,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Our name in Via, after the version that the message was received with (RFC 9110 7.6.3).
@@ -62,6 +63,9 @@ impl Forwarded {
             Ok(path) => headers.insert(X_FORWARDED_PATH, path),
             Err(_) => headers.remove(X_FORWARDED_PATH),
         };
+        // What Kong's route strips of the path, and the catch-all route strips nothing
+        // (kong/runloop/handler.lua, access.before).
+        headers.remove(X_FORWARDED_PREFIX);
         headers.insert(X_REAL_IP, self.ip.clone());
     }
 }
@@ -258,6 +262,7 @@ mod tests {
             ("x-forwarded-for", "1.1.1.1"),
             ("x-forwarded-for", "2.2.2.2"),
             ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "/p"),
             ("x-real-ip", "9.9.9.9"),
         ]);
         let source = IpAddr::from([10, 0, 0, 7]);

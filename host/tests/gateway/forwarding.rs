@@ -39,6 +39,29 @@ fn the_upstream_sees_kongs_headers() {
 }
 
 #[test]
+fn the_upstream_of_another_try_sees_the_same_headers() {
+    let (first, second) = (Backend::closing(), Backend::saying("ok"));
+    let proxy = Proxy::start();
+    let endpoints = [first.addr, second.addr];
+    let plan = plan(&endpoints).tries(2).line();
+    let reply = proxy.send(&format!(
+        "GET /a HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: 1.1.1.1\r\nVia: 1.0 fred\r\n\
+         Connection: x-hop\r\nX-Hop: 1\r\nX-Forwarded-Prefix: /p\r\n{plan}\r\n"
+    ));
+    assert_eq!(reply.text(), "ok");
+    let (first, second) = (first.seen().remove(0), second.seen().remove(0));
+    assert_eq!(second.headers, first.headers);
+    for (name, value) in [
+        ("x-forwarded-for", Some("1.1.1.1, 127.0.0.1")),
+        ("via", Some("1.0 fred, 1.1 silverback")),
+        ("x-hop", None),
+        ("x-forwarded-prefix", None),
+    ] {
+        assert_eq!(second.header(name).as_deref(), value, "{name}");
+    }
+}
+
+#[test]
 fn hop_by_hop_headers_stay_on_their_connection() {
     let backend = Backend::scripted(|peer| {
         while peer.read()
