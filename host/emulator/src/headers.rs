@@ -1,8 +1,16 @@
 //! An ordered multimap of header names to values, and its wire format.
 
+mod pairs;
+mod wire;
+
 use std::fmt;
 
 use http::HeaderMap;
+
+use pairs::{GivenPairs, Pairs};
+
+pub use wire::MalformedPairs;
+pub(crate) use wire::write_pairs;
 
 /// Header names compare without case, values are bytes, order and repetition are kept.
 ///
@@ -19,34 +27,11 @@ pub struct Headers {
     lines: Vec<Line>,
 }
 
-/// Pairs of [`Headers`], in order.
-#[derive(Clone)]
-enum Pairs<'a> {
-    Given(GivenPairs<'a>),
-    Lines(&'a [u8], std::slice::Iter<'a, Line>),
-}
-
-/// Pairs of a map; it can be cloned, which the map's own iterator cannot.
-struct GivenPairs<'a> {
-    map: &'a HeaderMap,
-    /// How many pairs were taken.
-    taken: usize,
-    rest: http::header::Iter<'a, http::HeaderValue>,
-}
-
 /// Where in the text a header is.
 #[derive(Clone, Copy)]
 struct Line {
     name: (usize, usize),
     value: (usize, usize),
-}
-
-/// The bytes are not a serialised header map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a serialised header map: a length leaves the {len} bytes given")]
-pub struct MalformedPairs {
-    /// How many bytes there were.
-    pub len: usize,
 }
 
 impl Headers {
@@ -231,44 +216,6 @@ impl Headers {
         self.text.extend_from_slice(bytes);
         (start, self.text.len())
     }
-
-    /// Reads the ABI's wire format: count, then every name's and value's length, then every name
-    /// and value with a NUL after each.
-    pub fn from_pairs(bytes: &[u8]) -> Result<Self, MalformedPairs> {
-        let malformed = MalformedPairs { len: bytes.len() };
-        if bytes.is_empty() {
-            return Ok(Self::new());
-        }
-        let word = |at: usize| -> Result<usize, MalformedPairs> {
-            let end = at.checked_add(4).ok_or(malformed)?;
-            let word: [u8; 4] = bytes
-                .get(at..end)
-                .and_then(|b| b.try_into().ok())
-                .ok_or(malformed)?;
-            Ok(u32::from_le_bytes(word) as usize)
-        };
-        let count = word(0)?;
-        let mut at = count
-            .checked_mul(8)
-            .and_then(|n| n.checked_add(4))
-            .ok_or(malformed)?;
-        if at > bytes.len() {
-            // Before any allocation: the count comes from the guest.
-            return Err(malformed);
-        }
-        let mut field = |len: usize| -> Result<&[u8], MalformedPairs> {
-            let end = at.checked_add(len).ok_or(malformed)?;
-            let field = bytes.get(at..end).ok_or(malformed)?;
-            at = end.checked_add(1).ok_or(malformed)?;
-            Ok(field)
-        };
-        let mut headers = Self::with_capacity(count, bytes.len());
-        for n in 0..count {
-            let name = field(word(4 + n * 8)?)?;
-            headers.add(name, field(word(8 + n * 8)?)?);
-        }
-        Ok(headers)
-    }
 }
 
 impl From<HeaderMap> for Headers {
@@ -277,42 +224,6 @@ impl From<HeaderMap> for Headers {
             given: Some(map),
             ..Self::default()
         }
-    }
-}
-
-// === impl Pairs ===
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Given(pairs) => {
-                pairs.taken += 1;
-                let (name, value) = pairs.rest.next()?;
-                Some((name.as_ref(), value.as_bytes()))
-            }
-            Self::Lines(text, lines) => {
-                let line = lines.next()?;
-                Some((line.name(text), line.value(text)))
-            }
-        }
-    }
-}
-
-impl<'a> GivenPairs<'a> {
-    fn new(map: &'a HeaderMap, taken: usize) -> Self {
-        let mut rest = map.iter();
-        if taken > 0 {
-            rest.nth(taken - 1);
-        }
-        Self { map, taken, rest }
-    }
-}
-
-impl Clone for GivenPairs<'_> {
-    fn clone(&self) -> Self {
-        Self::new(self.map, self.taken)
     }
 }
 
@@ -353,42 +264,9 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     }
 }
 
-/// Appends pairs in the ABI's format: count, then every name's and value's length, then every
-/// name and value with a NUL after each (all numbers 32-bit little-endian).
-pub(crate) fn write_pairs<'a>(
-    pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
-    out: &mut Vec<u8>,
-) {
-    let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
-    out.extend_from_slice(&word(pairs.clone().count()));
-    for (name, value) in pairs.clone() {
-        out.extend_from_slice(&word(name.len()));
-        out.extend_from_slice(&word(value.len()));
-    }
-    for (name, value) in pairs {
-        out.extend_from_slice(name);
-        out.push(0);
-        out.extend_from_slice(value);
-        out.push(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pairs_round_trip() {
-        let headers: Headers = [("a", "1"), ("b", ""), ("a", "2")].into_iter().collect();
-        let mut bytes = Vec::new();
-        write_pairs(headers.iter(), &mut bytes);
-        assert_eq!(Headers::from_pairs(&bytes), Ok(headers));
-        assert_eq!(Headers::from_pairs(&[]), Ok(Headers::new()));
-        for cut in 1..bytes.len() - 1 {
-            assert!(Headers::from_pairs(&bytes[..cut]).is_err(), "cut at {cut}");
-        }
-        assert!(Headers::from_pairs(&[0xff; 16]).is_err());
-    }
 
     /// What the same pairs do, given as a map and added one by one.
     #[test]

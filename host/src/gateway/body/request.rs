@@ -1,0 +1,319 @@
+//! The client's request body.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::{BodyError, UpstreamBody, poll_piece};
+use crate::gateway::limits::Limits;
+use crate::gateway::mirror::{self, Copies};
+
+/// How far the request body has got: which of the plan's timeouts runs.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gateway) enum Progress {
+    /// Waiting for the client: none of them.
+    Client,
+    /// A piece was taken by the upstream connection then.
+    Sending(Instant),
+    /// All of it was.
+    Sent(Instant),
+}
+
+/// The client's request body, shared by all tries.
+pub(in crate::gateway) struct RequestBody {
+    state: RefCell<BodyState>,
+    /// The try that may read.
+    pub(super) turn: Cell<u32>,
+    pub(super) progress: Cell<Progress>,
+    failed: Cell<bool>,
+    /// Bytes that the client may still send.
+    left: Cell<u64>,
+    /// Bytes that it has sent.
+    received: Rc<Cell<u64>>,
+    limit: usize,
+    pub(super) hint: SizeHint,
+    pause: Duration,
+    /// Wakes the try that reads: when another takes over, it must not wait any longer. (A stream of
+    /// HTTP/2 goes on with its body when nobody waits for its answer any more.)
+    pub(super) reader: Cell<Option<Waker>>,
+    tap: RefCell<Option<Tap>>,
+}
+
+/// A copy of the body in the making.
+struct Tap {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    copies: Copies,
+}
+
+struct BodyState {
+    incoming: Incoming,
+    /// What was read so far, unless it was more than the limit.
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    overflow: bool,
+    trailers: Option<HeaderMap>,
+    finished: bool,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+// === impl RequestBody ===
+
+impl RequestBody {
+    /// `None` if there is no body.
+    pub(in crate::gateway) fn new(
+        incoming: Incoming,
+        limits: &Limits,
+        received: &Rc<Cell<u64>>,
+    ) -> Option<Rc<Self>> {
+        if incoming.is_end_stream() {
+            return None;
+        }
+        Some(Rc::new(Self {
+            hint: incoming.size_hint(),
+            state: RefCell::new(BodyState {
+                incoming,
+                kept: Vec::new(),
+                kept_bytes: 0,
+                overflow: false,
+                trailers: None,
+                finished: false,
+                pause: None,
+            }),
+            turn: Cell::new(0),
+            progress: Cell::new(Progress::Client),
+            failed: Cell::new(false),
+            left: Cell::new(match limits.max_body_bytes {
+                0 => u64::MAX,
+                max => max,
+            }),
+            received: Rc::clone(received),
+            limit: limits.replay_bytes,
+            pause: limits.body_read_timeout,
+            reader: Cell::new(None),
+            tap: RefCell::new(None),
+        }))
+    }
+
+    /// Gives copies of the body to mirrors as soon as it has been read, unless it is too long.
+    pub(in crate::gateway) fn copy_to(&self, copies: Copies) {
+        let state = self.state.borrow();
+        if state.overflow || state.kept_bytes > mirror::LONGEST_BODY {
+            return;
+        }
+        *self.tap.borrow_mut() = Some(Tap {
+            pieces: state.kept.clone(),
+            bytes: state.kept_bytes,
+            copies,
+        });
+        if state.finished || state.incoming.is_end_stream() {
+            self.finish_copy();
+        }
+    }
+
+    fn note_copy(&self, data: &Bytes) {
+        let mut tap = self.tap.borrow_mut();
+        if let Some(open) = tap.as_mut() {
+            open.bytes = open.bytes.saturating_add(data.len());
+            open.pieces.push(data.clone());
+            if open.bytes > mirror::LONGEST_BODY {
+                *tap = None;
+            }
+        }
+    }
+
+    fn finish_copy(&self) {
+        if let Some(tap) = self.tap.take() {
+            tap.copies.send(&tap.pieces.into());
+        }
+    }
+
+    /// The body for a new try; the last one gets nothing more.
+    pub(in crate::gateway) fn start(self: &Rc<Self>) -> UpstreamBody {
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn);
+        self.progress.set(Progress::Client);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        UpstreamBody::Stream {
+            body: Rc::clone(self),
+            turn,
+            at: 0,
+            yielded: 0,
+            trailers_sent: false,
+        }
+    }
+
+    /// Whether a new try can send all of it.
+    pub(in crate::gateway) fn replayable(&self) -> bool {
+        !self.state.borrow().overflow && !self.failed.get()
+    }
+
+    /// Whether its length is not known beforehand.
+    pub(in crate::gateway) fn is_chunked(&self) -> bool {
+        self.hint.exact().is_none()
+    }
+
+    /// Whether it was the client's fault that it ended.
+    pub(in crate::gateway) fn failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Whether it ended because it was too large.
+    pub(in crate::gateway) fn too_large(&self) -> bool {
+        self.failed.get() && self.left.get() == 0
+    }
+
+    pub(in crate::gateway) fn progress(&self) -> Progress {
+        self.progress.get()
+    }
+
+    /// Whether the upstream has taken all of it.
+    pub(in crate::gateway) fn sent(&self) -> bool {
+        matches!(self.progress.get(), Progress::Sent(_))
+    }
+
+    /// Whether nothing, trailers included, comes after this many pieces that are kept, and this many bytes.
+    /// Known with the last piece, it saves a frame of HTTP/2 that says nothing else.
+    pub(super) fn is_end(&self, at: usize, yielded: u64) -> bool {
+        if self.hint.exact() == Some(yielded) {
+            return true;
+        }
+        let state = self.state.borrow();
+        at >= state.kept.len() && state.trailers.is_none() && state.incoming.is_end_stream()
+    }
+
+    /// Reads all of it for the filter; it can still be sent afterwards. `Ok(None)` if it is
+    /// larger than `max`.
+    pub(in crate::gateway) async fn collect(
+        &self,
+        max: usize,
+    ) -> Result<Option<Vec<u8>>, BodyError> {
+        loop {
+            let more = std::future::poll_fn(|cx| self.poll_more(cx, max)).await?;
+            let state = self.state.borrow();
+            if state.overflow {
+                return Ok(None);
+            }
+            if !more {
+                return Ok(Some(state.kept.concat()));
+            }
+        }
+    }
+
+    /// Reads one more piece into what is kept; `false` at the end.
+    fn poll_more(&self, cx: &mut Context<'_>, limit: usize) -> Poll<Result<bool, BodyError>> {
+        match self.poll_client(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(Ok(false)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.state.borrow_mut().keep(&frame, limit);
+                Poll::Ready(Ok(true))
+            }
+        }
+    }
+
+    fn poll_client(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut state = self.state.borrow_mut();
+        if state.finished {
+            return Poll::Ready(None);
+        }
+        match poll_piece(&mut state.incoming, cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                state.pause = None;
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.received
+                    .set(self.received.get().saturating_add(length));
+                match self.left.get().checked_sub(length) {
+                    Some(left) => self.left.set(left),
+                    None => {
+                        self.left.set(0);
+                        self.failed.set(true);
+                        return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                    }
+                }
+                if let Some(data) = frame.data_ref() {
+                    self.note_copy(data);
+                }
+                if state.incoming.is_end_stream() {
+                    self.finish_copy();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.failed.set(true);
+                Poll::Ready(Some(Err(BodyError::Client(error))))
+            }
+            Poll::Ready(None) => {
+                state.finished = true;
+                self.finish_copy();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let pause = state
+                    .pause
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.pause)));
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.failed.set(true);
+                Poll::Ready(Some(Err(BodyError::ClientTimeout)))
+            }
+        }
+    }
+
+    pub(super) fn poll_from(
+        &self,
+        cx: &mut Context<'_>,
+        at: &mut usize,
+        trailers_sent: &mut bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(piece) = self.state.borrow().kept.get(*at) {
+            *at += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        }
+        match self.poll_client(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                *trailers_sent |= frame.is_trailers();
+                let mut state = self.state.borrow_mut();
+                state.keep(&frame, self.limit);
+                *at = state.kept.len();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) if !*trailers_sent => {
+                *trailers_sent = true;
+                let trailers = self.state.borrow().trailers.clone();
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            other => other,
+        }
+    }
+}
+
+impl BodyState {
+    fn keep(&mut self, frame: &Frame<Bytes>, limit: usize) {
+        if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = Some(trailers.clone());
+        }
+        let Some(data) = frame.data_ref() else {
+            return;
+        };
+        self.kept_bytes += data.len();
+        if self.overflow || self.kept_bytes > limit {
+            self.overflow = true;
+            self.kept.clear();
+        } else {
+            self.kept.push(data.clone());
+        }
+    }
+}
