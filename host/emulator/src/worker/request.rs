@@ -107,7 +107,7 @@ impl Worker {
         )
     }
 
-    /// `on_http_response_body`, for the piece in [`Exchange::response_body`].
+    /// `on_http_response_body`, for the piece in [`crate::ExchangeParts::response_body`].
     pub fn on_response_body(
         &mut self,
         id: ContextId,
