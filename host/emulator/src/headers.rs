@@ -14,13 +14,14 @@ pub(crate) use wire::write_pairs;
 
 /// Header names compare without case, values are bytes, order and repetition are kept.
 ///
-/// A message's headers come in as an [`HeaderMap`] and stay one until a filter changes them: most
-/// filters read few and change none. From then on all text is in one piece of memory.
+/// A message's headers come in as an [`HeaderMap`] and stay one until a filter changes them, or the
+/// embedder wants the map back: most filters read few and change none. From then on all text is in
+/// one piece of memory.
 #[derive(Clone, Default)]
 pub struct Headers {
     /// As they were given.
     given: Option<HeaderMap>,
-    /// What is below counts, not what was given.
+    /// They were changed since they were given: what is below counts.
     changed: bool,
     /// Names and values, and what was replaced or removed since.
     text: Vec<u8>,
@@ -58,6 +59,22 @@ impl Headers {
     /// The map that these were made from; `None` if they were changed since, or made otherwise.
     pub fn given(&self) -> Option<&HeaderMap> {
         self.given.as_ref().filter(|_| !self.changed)
+    }
+
+    /// Whether anything was changed since they were given. What was made without a map was.
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Gives the map back if nothing was changed, and keeps a copy of the text, which costs less than
+    /// one of the map. `None` another time.
+    pub fn release(&mut self) -> Option<HeaderMap> {
+        if self.changed {
+            return None;
+        }
+        self.own();
+        self.changed = false;
+        self.given.take()
     }
 
     /// The map that these were made from, whatever was changed since.
@@ -301,6 +318,12 @@ mod tests {
             assert!(a.given().is_none(), "change {n}");
             assert_eq!(a.original(), given().given(), "change {n}");
         }
+        let mut released = given();
+        assert_eq!(released.release().as_ref(), given().given());
+        assert_eq!((released.release(), released.changed()), (None, false));
+        assert_eq!(released, own);
+        released.add("x", "1");
+        assert!(released.changed());
         let mut untouched = given();
         assert_eq!(untouched.remove("x"), 0);
         assert_eq!(untouched.remove_first("x"), None);

@@ -16,7 +16,6 @@ use silverback_emulator::{
     Worker, WorkerOptions,
 };
 
-use super::headers;
 use super::stats::Counters;
 use super::trap_log::TrapLog;
 
@@ -172,9 +171,9 @@ impl FilterHost {
         exchange.response_status = head.status.as_u16();
         exchange.response_headers = std::mem::take(&mut head.headers).into();
         let shown = self.worker.borrow_mut().on_response_headers(id, exchange);
-        // A copy: it may read them again when the request is over.
-        head.headers = match exchange.response_headers.given() {
-            Some(given) => given.clone(),
+        // The filter may read them again when the request is over.
+        head.headers = match exchange.response_headers.release() {
+            Some(given) => given,
             None => to_map(exchange.response_headers.iter()),
         };
         shown?;
@@ -255,11 +254,26 @@ fn decision(action: Action, exchange: &mut Exchange) -> Decision {
     }
 }
 
-/// The headers that go upstream, from the filter's side: the client's if it changed nothing.
-pub(super) fn upstream_headers(exchange: &Exchange) -> HeaderMap {
+/// The headers that go upstream, from the filter's side. The first time they are those that the client
+/// sent, without a copy, if the filter changed nothing.
+pub(super) fn upstream_headers(exchange: &mut Exchange) -> HeaderMap {
+    match exchange.request_headers.release() {
+        Some(mut given) => {
+            given.reserve(OURS);
+            given
+        }
+        None => copied_headers(exchange),
+    }
+}
+
+/// [`upstream_headers`] in a map of their own.
+pub(super) fn copied_headers(exchange: &Exchange) -> HeaderMap {
+    if exchange.request_headers.changed() {
+        return to_map(exchange.upstream_request_headers().iter());
+    }
     match exchange.request_headers.given() {
-        Some(given) => headers::copy(given, OURS),
-        None => to_map(exchange.upstream_request_headers().iter()),
+        Some(given) => given.clone(),
+        None => to_map(exchange.request_headers.iter()),
     }
 }
 

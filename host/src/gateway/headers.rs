@@ -115,15 +115,6 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     )
 }
 
-/// A copy of a map, with space for so many more.
-pub(super) fn copy(headers: &HeaderMap, more: usize) -> HeaderMap {
-    let mut copy = HeaderMap::with_capacity(headers.len() + more);
-    for (name, value) in headers {
-        copy.append(name, value.clone());
-    }
-    copy
-}
-
 /// [`strip_hop_by_hop`], and what else is between the client and us only.
 pub(super) fn strip_request(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);

@@ -107,11 +107,11 @@ impl Template {
     /// The request for one try.
     pub(super) fn request(
         &self,
-        tx: &Transaction,
+        tx: &mut Transaction,
         out: &Outgoing,
         peer: &Peer,
     ) -> Result<Request<UpstreamBody>, NoAuthority> {
-        let headers = filter::upstream_headers(&tx.exchange);
+        let headers = filter::upstream_headers(&mut tx.exchange);
         let mut headers = self.headers(headers, out, peer.key.endpoint);
         if !peer.key.http2 && out.body.as_ref().is_some_and(|body| body.is_chunked()) {
             // Without the header hyper takes a GET for one without a body, and drops it.
@@ -140,7 +140,7 @@ impl Template {
         out: &Outgoing,
         endpoint: SocketAddr,
     ) -> Request<()> {
-        let headers = filter::upstream_headers(&tx.exchange);
+        let headers = filter::copied_headers(&tx.exchange);
         let mut headers = self.headers(headers, out, endpoint);
         headers.remove(http::header::CONTENT_LENGTH);
         headers.remove(http::header::TRAILER);
