@@ -215,11 +215,13 @@ impl Headers {
         let Some(map) = self.given.take() else {
             return;
         };
-        self.text
-            .reserve(map.iter().map(|(n, v)| n.as_str().len() + v.len()).sum());
         self.lines.reserve(map.len());
         for (name, value) in &map {
-            self.add(name, value);
+            let line = Line {
+                name: self.write(name.as_ref()),
+                value: self.write(value.as_bytes()),
+            };
+            self.lines.push(line);
         }
         self.given = Some(map);
     }
