@@ -182,7 +182,8 @@ class NodeTest(Case):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         nginx.stop()
         nginx.start()
-        self.assertIn(f"epoch {epoch} read from", nginx.log())
+        # A worker says so when it starts, which may be after the ports are open.
+        until(lambda: f"epoch {epoch} read from" in nginx.log())
         until(all_have_it)
         self.assertEqual(nginx.node("GET", "status")[1]["epoch"], epoch)
 
