@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
-use crate::headers::Headers;
+use crate::headers::{Headers, empty};
 use crate::property::{Properties, canonical};
 use crate::uri;
 
@@ -86,6 +86,9 @@ const OVERWRITTEN: [(&str, &str); 10] = [
     ("connection", "ngx.upstream_connection"),
     ("host", "ngx.upstream_host"),
 ];
+/// Those of them that it makes of what the client sent (kong/runloop/handler.lua, access.before):
+/// where the embedder sets no property it makes them itself, and finds the client's.
+const OF_THE_CLIENT: [&str; 4] = ["x-forwarded-for", "via", "connection", "host"];
 
 /// What is in an exchange of which nothing was set.
 const EMPTY: ExchangeParts = ExchangeParts {
@@ -162,7 +165,7 @@ impl DerefMut for Exchange {
 // === impl ExchangeParts ===
 
 impl ExchangeParts {
-    /// Empties it for another request, and keeps the memory of what is in most requests. What the
+    /// Empties it for another request, and keeps a few KB of the memory of what is in most. What the
     /// data plane offers (upstreams, the shim) stays.
     pub fn reset(&mut self) {
         let Self {
@@ -187,7 +190,7 @@ impl ExchangeParts {
             body_shown,
         } = self;
         for text in [method, path, scheme] {
-            text.clear();
+            empty(text);
         }
         let maps = [
             request_headers,
@@ -232,7 +235,9 @@ impl ExchangeParts {
                 headers.add(name, value);
                 continue;
             }
-            // Kong makes its own of what the client sent, before the filter.
+            if !OF_THE_CLIENT.contains(&name) {
+                continue;
+            }
             if let Some(original) = self.request_headers.original() {
                 for value in original.get_all(name) {
                     headers.add(name, value);

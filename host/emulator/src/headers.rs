@@ -28,6 +28,9 @@ pub struct Headers {
     lines: Vec<Line>,
 }
 
+/// Bytes of memory that a list keeps for the next message.
+const KEPT: usize = 4096;
+
 /// Where in the text a header is.
 #[derive(Clone, Copy)]
 struct Line {
@@ -54,6 +57,12 @@ impl Headers {
             text: Vec::with_capacity(bytes),
             lines: Vec::with_capacity(headers),
         }
+    }
+
+    /// Puts a message's headers in place of what is here, whose memory is used again.
+    pub fn give(&mut self, map: HeaderMap) {
+        self.reset();
+        self.given = Some(map);
     }
 
     /// The map that these were made from; `None` if they were changed since, or made otherwise.
@@ -180,9 +189,10 @@ impl Headers {
         self.len() == 0
     }
 
-    /// As new, with the memory it had.
+    /// As new, with the memory it had, unless that is much.
     pub(crate) fn reset(&mut self) {
-        self.clear();
+        empty(&mut self.text);
+        empty(&mut self.lines);
         self.given = None;
         self.changed = false;
     }
@@ -237,15 +247,6 @@ impl Headers {
     }
 }
 
-impl From<HeaderMap> for Headers {
-    fn from(map: HeaderMap) -> Self {
-        Self {
-            given: Some(map),
-            ..Self::default()
-        }
-    }
-}
-
 impl Line {
     fn name(self, text: &[u8]) -> &[u8] {
         &text[self.name.0..self.name.1]
@@ -254,6 +255,12 @@ impl Line {
     fn value(self, text: &[u8]) -> &[u8] {
         &text[self.value.0..self.value.1]
     }
+}
+
+/// Empties a list for what comes next. One message with long headers must not keep its memory for good.
+pub(crate) fn empty<T>(list: &mut Vec<T>) {
+    list.clear();
+    list.shrink_to(KEPT / size_of::<T>());
 }
 
 impl PartialEq for Headers {
@@ -296,7 +303,9 @@ mod tests {
             for (name, value) in pairs {
                 map.append(name, http::HeaderValue::from_static(value));
             }
-            map.into()
+            let mut headers = Headers::new();
+            headers.give(map);
+            headers
         };
         // A map has the values of a name together.
         let own: Headers = given().iter().collect();
@@ -334,6 +343,18 @@ mod tests {
         let mut all = given.iter();
         all.next();
         assert!(all.clone().eq(all));
+    }
+
+    #[test]
+    fn memory_is_used_again_unless_it_is_much() {
+        let mut headers = Headers::new();
+        for (bytes, kept) in [(100, true), (KEPT * 2, false)] {
+            headers.add("a", vec![b'x'; bytes]);
+            let before = headers.text.capacity();
+            headers.give(HeaderMap::new());
+            assert_eq!(headers.text.capacity() == before, kept, "{bytes}");
+            assert!(headers.text.capacity() <= KEPT && headers.is_empty());
+        }
     }
 
     #[test]

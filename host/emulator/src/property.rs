@@ -137,7 +137,7 @@ impl Properties {
 
     /// Takes all properties away. Upstreams and shim stay.
     pub fn clear(&mut self) {
-        self.values.clear();
+        self.values.reset();
         self.target = None;
     }
 

@@ -32,12 +32,8 @@ pub(super) struct FilterHost {
     message: RefCell<Vec<u8>>,
 }
 
-/// How many headers the gateway adds to a request.
-const OURS: usize = 8;
 /// How many exchanges are kept: a few KB each.
 const SPARE: usize = 256;
-/// One that was used for a longer path than this is not kept.
-const LONGEST_KEPT: usize = 4096;
 
 /// What the filter wants done with a request.
 #[derive(Debug)]
@@ -110,14 +106,15 @@ impl FilterHost {
         exchange.properties.set(REQUEST_PROPERTY, &*message);
         exchange.properties.set("ngx.remote_addr", origin.source);
         exchange.server_port = origin.port;
-        exchange.request_headers = std::mem::take(&mut parts.headers).into();
+        let headers = std::mem::take(&mut parts.headers);
+        exchange.request_headers.give(headers);
         Some(exchange)
     }
 
     /// Takes the exchange of a request that is over.
     pub(super) fn recycle(&self, exchange: &mut Exchange) {
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE && exchange.path.capacity() <= LONGEST_KEPT {
+        if spare.len() < SPARE {
             exchange.reset();
             spare.push(std::mem::take(exchange));
         }
@@ -169,7 +166,8 @@ impl FilterHost {
         head: &mut http::response::Parts,
     ) -> Result<(), Trap> {
         exchange.response_status = head.status.as_u16();
-        exchange.response_headers = std::mem::take(&mut head.headers).into();
+        let headers = std::mem::take(&mut head.headers);
+        exchange.response_headers.give(headers);
         let shown = self.worker.borrow_mut().on_response_headers(id, exchange);
         // The filter may read them again when the request is over.
         head.headers = match exchange.response_headers.release() {
@@ -257,13 +255,8 @@ fn decision(action: Action, exchange: &mut Exchange) -> Decision {
 /// The headers that go upstream, from the filter's side. The first time they are those that the client
 /// sent, without a copy, if the filter changed nothing.
 pub(super) fn upstream_headers(exchange: &mut Exchange) -> HeaderMap {
-    match exchange.request_headers.release() {
-        Some(mut given) => {
-            given.reserve(OURS);
-            given
-        }
-        None => copied_headers(exchange),
-    }
+    let released = exchange.request_headers.release();
+    released.unwrap_or_else(|| copied_headers(exchange))
 }
 
 /// [`upstream_headers`] in a map of their own.

@@ -89,6 +89,8 @@ impl Template {
     fn headers(&self, mut headers: HeaderMap, out: &Outgoing, endpoint: SocketAddr) -> HeaderMap {
         headers::strip_request(&mut headers);
         self.edit(&mut headers);
+        // For what comes now, in one step.
+        headers.reserve(8);
         // X-Forwarded-Host is the client's Host, not the plan's.
         let path = out.target.path_and_query().map_or("", |path| path.as_str());
         out.client.forwarded.apply(&mut headers, out.version, path);

@@ -108,7 +108,9 @@ impl Timer for LazyTimer {
 
     fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, new_deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<Lent>() {
-            Some(mut lent) => drop(LazySleep::set(&mut lent.sleep, new_deadline)),
+            Some(mut lent) => {
+                LazySleep::set(&mut lent.sleep, new_deadline);
+            }
             None => *sleep = self.sleep_until(new_deadline),
         }
     }

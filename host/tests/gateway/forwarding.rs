@@ -189,10 +189,19 @@ fn what_the_filter_sets_is_sent() {
     let proxy = Proxy::start();
     let plan = plan(&[backend.addr]).line();
     let reply = proxy.send(&format!(
-        "GET / HTTP/1.1\r\nhost: a\r\nx-test-set: x-new=1\r\nx-test-response: x-back=2\r\n{plan}\r\n"
+        "GET / HTTP/1.1\r\nhost: a\r\nx-test-set: x-new=1\r\nx-test-response: x-back=2\r\n\
+         x-forwarded-for: 1.1.1.1\r\nvia: 1.0 fred\r\nconnection: x-hop\r\nx-hop: 1\r\n{plan}\r\n"
     ));
     assert_eq!(reply.header("x-back"), Some("2"));
     let seen = backend.seen().pop().unwrap();
-    assert_eq!(seen.header("x-new").as_deref(), Some("1"));
-    assert_eq!(seen.header("host").as_deref(), Some("a"));
+    for (name, value) in [
+        ("x-new", Some("1")),
+        ("host", Some("a")),
+        // What comes from the client is not lost by it.
+        ("x-forwarded-for", Some("1.1.1.1, 127.0.0.1")),
+        ("via", Some("1.0 fred, 1.1 silverback")),
+        ("x-hop", None),
+    ] {
+        assert_eq!(seen.header(name).as_deref(), value, "{name}");
+    }
 }
