@@ -20,6 +20,7 @@ mod client_auth;
 mod client_body;
 mod connection;
 mod dial;
+mod driver;
 mod echo;
 mod errors;
 mod filter;

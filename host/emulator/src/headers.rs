@@ -1,6 +1,7 @@
 //! An ordered multimap of header names to values, and its wire format.
 
 mod pairs;
+mod parts;
 mod wire;
 
 use std::fmt;
@@ -8,7 +9,9 @@ use std::fmt;
 use http::HeaderMap;
 
 use pairs::{GivenPairs, Pairs};
+use parts::Parts;
 
+pub(crate) use parts::empty;
 pub use wire::MalformedPairs;
 pub(crate) use wire::write_pairs;
 
@@ -17,78 +20,51 @@ pub(crate) use wire::write_pairs;
 /// A message's headers come in as an [`HeaderMap`] and stay one until a filter changes them, or the
 /// embedder wants the map back: most filters read few and change none. From then on all text is in
 /// one piece of memory.
+///
+/// Most maps of most messages are empty: such a one is a pointer to nothing.
 #[derive(Clone, Default)]
-pub struct Headers {
-    /// As they were given.
-    given: Option<HeaderMap>,
-    /// They were changed since they were given: what is below counts.
-    changed: bool,
-    /// Names and values, and what was replaced or removed since.
-    text: Vec<u8>,
-    lines: Vec<Line>,
-}
-
-/// Bytes of memory that a list keeps for the next message.
-const KEPT: usize = 4096;
-
-/// Where in the text a header is.
-#[derive(Clone, Copy)]
-struct Line {
-    name: (usize, usize),
-    value: (usize, usize),
-}
+pub struct Headers(Option<Box<Parts>>);
 
 impl Headers {
     /// No headers.
     pub const fn new() -> Self {
-        Self {
-            given: None,
-            changed: false,
-            text: Vec::new(),
-            lines: Vec::new(),
-        }
+        Self(None)
     }
 
     /// No headers, and room for so many with so many bytes of names and values.
     pub fn with_capacity(headers: usize, bytes: usize) -> Self {
-        Self {
-            given: None,
-            changed: false,
-            text: Vec::with_capacity(bytes),
-            lines: Vec::with_capacity(headers),
-        }
+        Self(Some(Box::new(Parts::with_capacity(headers, bytes))))
     }
 
     /// Puts a message's headers in place of what is here, whose memory is used again.
     pub fn give(&mut self, map: HeaderMap) {
-        self.reset();
-        self.given = Some(map);
+        let parts = self.parts();
+        parts.reset();
+        parts.given = Some(map);
     }
 
     /// The map that these were made from; `None` if they were changed since, or made otherwise.
     pub fn given(&self) -> Option<&HeaderMap> {
-        self.given.as_ref().filter(|_| !self.changed)
+        self.original().filter(|_| !self.changed())
     }
 
     /// Whether anything was changed since they were given. What was made without a map was.
     pub fn changed(&self) -> bool {
-        self.changed
+        self.0.as_ref().is_some_and(|parts| parts.changed)
     }
 
     /// Gives the map back if nothing was changed, and keeps a copy of the text, which costs less than
     /// one of the map. `None` another time.
     pub fn release(&mut self) -> Option<HeaderMap> {
-        if self.changed {
-            return None;
-        }
-        self.own();
-        self.changed = false;
-        self.given.take()
+        let parts = self.0.as_mut().filter(|parts| !parts.changed)?;
+        parts.own();
+        parts.changed = false;
+        parts.given.take()
     }
 
     /// The map that these were made from, whatever was changed since.
     pub(crate) fn original(&self) -> Option<&HeaderMap> {
-        self.given.as_ref()
+        self.0.as_ref()?.given.as_ref()
     }
 
     /// The first value of a name.
@@ -113,33 +89,28 @@ impl Headers {
 
     /// Adds a value, whatever is there already.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.own();
-        let line = Line {
-            name: self.write(name.as_ref()),
-            value: self.write(value.as_ref()),
-        };
-        self.lines.push(line);
+        let parts = self.parts();
+        parts.own();
+        parts.add(name.as_ref(), value.as_ref());
     }
 
     /// Puts one value in place of all of the name's.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
-        self.own();
         let Some(first) = self.position(name) else {
             return self.add(name, value);
         };
         self.set_at(first, value.as_ref());
-        let (text, mut at) = (&self.text, 0);
-        self.lines.retain(|line| {
+        let mut at = 0;
+        self.retain(|other| {
             at += 1;
-            at - 1 <= first || !line.name(text).eq_ignore_ascii_case(name)
+            at - 1 <= first || !other.eq_ignore_ascii_case(name)
         });
     }
 
     /// Puts a value in place of the first of the name's; the others stay.
     pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref();
-        self.own();
         match self.position(name) {
             None => self.add(name, value),
             Some(first) => self.set_at(first, value.as_ref()),
@@ -152,35 +123,34 @@ impl Headers {
         if !self.contains(name) {
             return 0;
         }
-        self.own();
-        let (text, before) = (&self.text, self.lines.len());
-        self.lines
-            .retain(|line| !line.name(text).eq_ignore_ascii_case(name));
-        before - self.lines.len()
+        let before = self.len();
+        self.retain(|other| !other.eq_ignore_ascii_case(name));
+        before - self.len()
     }
 
     /// Takes the first of the name's values away.
     pub fn remove_first(&mut self, name: impl AsRef<[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
         let at = self.position(name.as_ref())?;
-        self.own();
-        let line = self.lines.remove(at);
-        let (name, value) = (line.name(&self.text), line.value(&self.text));
-        Some((name.to_vec(), value.to_vec()))
+        let parts = self.parts();
+        parts.own();
+        Some(parts.remove_at(at))
     }
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        match self.given() {
-            Some(map) => Pairs::Given(GivenPairs::new(map, 0)),
-            None => Pairs::Lines(&self.text, self.lines.iter()),
+        match (self.given(), &self.0) {
+            (Some(map), _) => Pairs::Given(GivenPairs::new(map, 0)),
+            (None, Some(parts)) => Pairs::Lines(&parts.text, parts.lines.iter()),
+            (None, None) => Pairs::Lines(&[], [].iter()),
         }
     }
 
     /// How many pairs there are.
     pub fn len(&self) -> usize {
-        match self.given() {
-            Some(map) => map.len(),
-            None => self.lines.len(),
+        match (self.given(), &self.0) {
+            (Some(map), _) => map.len(),
+            (None, Some(parts)) => parts.lines.len(),
+            (None, None) => 0,
         }
     }
 
@@ -191,76 +161,40 @@ impl Headers {
 
     /// As new, with the memory it had, unless that is much.
     pub(crate) fn reset(&mut self) {
-        empty(&mut self.text);
-        empty(&mut self.lines);
-        self.given = None;
-        self.changed = false;
+        if let Some(parts) = &mut self.0 {
+            parts.reset();
+        }
     }
 
     /// Takes every pair away.
     pub fn clear(&mut self) {
-        self.changed = true;
-        self.text.clear();
-        self.lines.clear();
+        let parts = self.parts();
+        parts.changed = true;
+        parts.text.clear();
+        parts.lines.clear();
     }
 
     /// Puts a value in place of that of the header at this place.
     pub(crate) fn set_at(&mut self, at: usize, value: &[u8]) {
-        self.own();
-        self.lines[at].value = self.write(value);
+        let parts = self.parts();
+        parts.own();
+        parts.set_at(at, value);
     }
 
     /// Keeps the headers whose name, exactly as it is written, is wanted.
-    pub(crate) fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) {
-        self.own();
-        let text = &self.text;
-        self.lines.retain(|line| wanted(line.name(text)));
-    }
-
-    /// Copies what was given, to be changed.
-    fn own(&mut self) {
-        if std::mem::replace(&mut self.changed, true) {
-            return;
-        }
-        let Some(map) = self.given.take() else {
-            return;
-        };
-        self.lines.reserve(map.len());
-        for (name, value) in &map {
-            let line = Line {
-                name: self.write(name.as_ref()),
-                value: self.write(value.as_bytes()),
-            };
-            self.lines.push(line);
-        }
-        self.given = Some(map);
+    pub(crate) fn retain(&mut self, wanted: impl FnMut(&[u8]) -> bool) {
+        let parts = self.parts();
+        parts.own();
+        parts.retain(wanted);
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
         self.iter().position(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
-    fn write(&mut self, bytes: &[u8]) -> (usize, usize) {
-        let start = self.text.len();
-        self.text.extend_from_slice(bytes);
-        (start, self.text.len())
+    fn parts(&mut self) -> &mut Parts {
+        self.0.get_or_insert_default()
     }
-}
-
-impl Line {
-    fn name(self, text: &[u8]) -> &[u8] {
-        &text[self.name.0..self.name.1]
-    }
-
-    fn value(self, text: &[u8]) -> &[u8] {
-        &text[self.value.0..self.value.1]
-    }
-}
-
-/// Empties a list for what comes next. One message with long headers must not keep its memory for good.
-pub(crate) fn empty<T>(list: &mut Vec<T>) {
-    list.clear();
-    list.shrink_to(KEPT / size_of::<T>());
 }
 
 impl PartialEq for Headers {
@@ -292,6 +226,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
 
 #[cfg(test)]
 mod tests {
+    use super::parts::KEPT;
     use super::*;
 
     /// What the same pairs do, given as a map and added one by one.
@@ -350,10 +285,11 @@ mod tests {
         let mut headers = Headers::new();
         for (bytes, kept) in [(100, true), (KEPT * 2, false)] {
             headers.add("a", vec![b'x'; bytes]);
-            let before = headers.text.capacity();
+            let before = headers.parts().text.capacity();
             headers.give(HeaderMap::new());
-            assert_eq!(headers.text.capacity() == before, kept, "{bytes}");
-            assert!(headers.text.capacity() <= KEPT && headers.is_empty());
+            let after = headers.parts().text.capacity();
+            assert_eq!(after == before, kept, "{bytes}");
+            assert!(after <= KEPT && headers.is_empty());
         }
     }
 

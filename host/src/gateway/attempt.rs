@@ -129,10 +129,14 @@ pub(super) async fn attempt(
     let request = request()?;
     let mut timer = connection.timer.take();
     let sending = pin!(connection.send(request));
-    let outcome = wait(sending, body, patience, &mut timer).await;
+    let outcome = wait(&mut connection, sending, body, patience, &mut timer).await;
     connection.timer = timer;
     let mut error = match outcome {
         Some(Ok(response)) => {
+            // A request that is not sent yet goes on, however slowly its client takes the answer.
+            if body.is_some_and(|body| !body.sent()) || response.status().is_informational() {
+                connection.detach();
+            }
             return Ok(Answered {
                 response,
                 connection,
@@ -175,6 +179,7 @@ fn not_processed(error: &h2::Error) -> bool {
 /// Waits for the head of the answer; `None` when a timeout passes. The timer is set once and
 /// looks, when it fires, at how far the request has got.
 fn wait<F: Future>(
+    connection: &mut Connection,
     mut sending: Pin<&mut F>,
     body: Option<&RequestBody>,
     patience: &Patience,
@@ -188,7 +193,7 @@ fn wait<F: Future>(
     let first = by(sent_at + if body.is_some() { send.min(read) } else { read });
     let timer = LazySleep::set(timer, first);
     std::future::poll_fn(move |cx| {
-        if let Poll::Ready(output) = sending.as_mut().poll(cx) {
+        if let Poll::Ready(output) = connection.poll(cx, |cx| sending.as_mut().poll(cx)) {
             return Poll::Ready(Some(output));
         }
         while timer.as_mut().poll(cx).is_ready() {

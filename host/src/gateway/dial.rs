@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::body::UpstreamBody;
+use super::driver::Driver;
 use super::echo::{self, EchoIdentity, EchoRegistry};
 use super::pool::{Connection, Joined, Key, Pool, Sender, TlsKey};
 use super::stats::Counters;
@@ -206,9 +207,7 @@ impl Dialer {
             let (sender, driver) = http1::Builder::new()
                 .handshake::<_, UpstreamBody>(io)
                 .await?;
-            // The request that uses the connection sees its errors.
-            tokio::task::spawn_local(driver.with_upgrades());
-            Sender::Http1(sender)
+            Sender::Http1(sender, Some(Driver::new(driver.with_upgrades())))
         };
         Ok(Connection::new(sender, key.clone(), origin))
     }

@@ -1,7 +1,6 @@
 //! The one place that knows the emulator's API.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use silverback_core::contract::plan::OwnedPlan;
 use silverback_core::contract::request::RequestInfo;
-use silverback_core::contract::result::PlanResult;
+use silverback_core::contract::result::{self, Try};
 use silverback_core::contract::{PLAN_PROPERTY, REQUEST_PROPERTY, RESULT_PROPERTY, WireError};
 use silverback_emulator::{
     Action, ContextId, Exchange, Filter, LocalResponse, Properties, SharedStore, StartError, Trap,
@@ -28,12 +27,14 @@ pub(super) struct FilterHost {
     traps: TrapLog,
     /// Exchanges of requests that are over, for others.
     spare: RefCell<Vec<Exchange>>,
+    /// Their plans.
+    plans: RefCell<Vec<Arc<OwnedPlan>>>,
     /// Where messages are written.
     message: RefCell<Vec<u8>>,
 }
 
-/// How many exchanges are kept: a few KB each.
-const SPARE: usize = 256;
+/// How many exchanges and plans are kept, of 2 KB together: what a burst leaves behind.
+const SPARE: usize = 1024;
 
 /// What the filter wants done with a request.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) enum Decision {
     /// Send this.
     Local(Box<LocalResponse>),
     /// Proxy so.
-    Plan(Rc<OwnedPlan>),
+    Plan(Arc<OwnedPlan>),
     /// It gave a plan that cannot be read.
     BadPlan(WireError),
     /// It waits for the body.
@@ -73,6 +74,7 @@ impl FilterHost {
             counters,
             traps: TrapLog::default(),
             spare: RefCell::default(),
+            plans: RefCell::default(),
             message: RefCell::default(),
         })
     }
@@ -111,12 +113,16 @@ impl FilterHost {
         Some(exchange)
     }
 
-    /// Takes the exchange of a request that is over.
-    pub(super) fn recycle(&self, exchange: &mut Exchange) {
+    /// Takes the exchange of a request that is over, and its plan.
+    pub(super) fn recycle(&self, exchange: &mut Exchange, plan: Option<Arc<OwnedPlan>>) {
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
             exchange.reset();
             spare.push(std::mem::take(exchange));
+        }
+        let mut plans = self.plans.borrow_mut();
+        if plans.len() < SPARE {
+            plans.extend(plan);
         }
     }
 
@@ -149,13 +155,38 @@ impl FilterHost {
         };
         let action = worker.on_request_headers(id, exchange);
         self.drop_calls(&mut worker, Some((id, exchange)));
-        (Some(id), action.map(|action| decision(action, exchange)))
+        drop(worker);
+        (Some(id), action.map(|action| self.decision(action, exchange)))
     }
 
     /// Shows the filter the whole body, which it paused for.
     pub(super) fn body(&self, id: ContextId, exchange: &mut Exchange) -> Result<Decision, Trap> {
         let action = self.worker.borrow_mut().on_request_body(id, exchange)?;
-        Ok(decision(action, exchange))
+        Ok(self.decision(action, exchange))
+    }
+
+    fn decision(&self, action: Action, exchange: &mut Exchange) -> Decision {
+        if let Some(response) = exchange.local_response.take() {
+            return Decision::Local(Box::new(response));
+        }
+        match (exchange.properties.get(PLAN_PROPERTY), action) {
+            (Some(plan), _) => self.plan(plan),
+            (None, Action::Pause) => Decision::Wait,
+            (None, Action::Continue) => Decision::Nothing,
+        }
+    }
+
+    fn plan(&self, bytes: &[u8]) -> Decision {
+        let mut plan = self.plans.borrow_mut().pop().unwrap_or_default();
+        let read = match Arc::get_mut(&mut plan) {
+            Some(plan) => plan.read(bytes),
+            // Somebody still has it, so it stays as it is.
+            None => OwnedPlan::decode(bytes).map(|own| plan = Arc::new(own)),
+        };
+        match read {
+            Ok(()) => Decision::Plan(plan),
+            Err(error) => Decision::BadPlan(error),
+        }
     }
 
     /// Shows the filter the head of a response, and takes over what it changed.
@@ -182,21 +213,22 @@ impl FilterHost {
         Ok(())
     }
 
+    /// What became of the plan, for the filter to ask for.
+    pub(super) fn result(&self, exchange: &mut Exchange, status: u16, tries: &[Try]) {
+        let mut message = self.message.borrow_mut();
+        message.clear();
+        // At most 255 tries: a plan cannot ask for more.
+        if result::encode(status, tries, &mut message).is_ok() {
+            exchange.properties.set(RESULT_PROPERTY, &*message);
+        }
+    }
+
     /// The request is over.
     pub(super) fn finish(
         &self,
         id: ContextId,
         exchange: &mut Exchange,
-        result: Option<&PlanResult>,
     ) -> Result<(), Trap> {
-        if let Some(result) = result {
-            let mut message = self.message.borrow_mut();
-            message.clear();
-            // At most 255 tries: a plan cannot ask for more.
-            if result.encode(&mut message).is_ok() {
-                exchange.properties.set(RESULT_PROPERTY, &*message);
-            }
-        }
         let mut worker = self.worker.borrow_mut();
         let logged = worker.on_log(id, exchange);
         logged.and(worker.close(id, exchange))
@@ -233,22 +265,6 @@ impl FilterHost {
                 self.trapped(&trap, "on_http_call_response");
             }
         }
-    }
-}
-
-fn decision(action: Action, exchange: &mut Exchange) -> Decision {
-    if let Some(response) = exchange.local_response.take() {
-        return Decision::Local(Box::new(response));
-    }
-    if let Some(plan) = exchange.properties.get(PLAN_PROPERTY) {
-        return match OwnedPlan::decode(plan) {
-            Ok(plan) => Decision::Plan(Rc::new(plan)),
-            Err(error) => Decision::BadPlan(error),
-        };
-    }
-    match action {
-        Action::Pause => Decision::Wait,
-        Action::Continue => Decision::Nothing,
     }
 }
 

@@ -35,12 +35,11 @@ pub struct LatencyStats {
 
 impl LatencyCounters {
     pub(crate) fn observe(&self, latency: Duration) {
-        let bucket =
-            LATENCY_BOUNDS.partition_point(|bound| Duration::from_micros(*bound) < latency);
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = LATENCY_BOUNDS.partition_point(|micros| *micros * 1_000 < nanos);
         if let Some(bucket) = self.buckets.get(bucket) {
             bucket.inc();
         }
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.add(nanos);
     }
 }

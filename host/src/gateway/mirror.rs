@@ -14,7 +14,7 @@ use silverback_core::contract::plan::{OwnedPlan, Protocol};
 
 use super::attempt::{self, Answered, NoAnswer, Patience};
 use super::body::UpstreamBody;
-use super::outgoing::{Outgoing, Peer, Template};
+use super::outgoing::{Peer, Template};
 use super::transaction::Transaction;
 use super::worker::Shared;
 
@@ -54,13 +54,13 @@ struct Job {
 }
 
 /// Sends copies to the plan's mirrors, now or when the body has been read.
-pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template, out: &Outgoing) {
+pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template) {
     if plan.mirrors.is_empty() {
         return;
     }
     let jobs = plan.mirrors.iter().filter_map(|mirror| {
         let endpoint = *mirror.endpoints.first()?;
-        let (head, ()) = template.copy(tx, out, endpoint).into_parts();
+        let (head, ()) = template.copy(tx, endpoint).into_parts();
         Some(Job {
             method: head.method,
             target: head.uri,
@@ -75,7 +75,7 @@ pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template, ou
         shared: Rc::clone(&tx.shared),
         jobs: jobs.collect(),
     };
-    match &out.body {
+    match &tx.out.body {
         None => copies.send(&Rc::default()),
         Some(body) => body.copy_to(copies),
     }
@@ -168,8 +168,9 @@ impl Job {
 async fn drain(shared: &Shared, answered: Answered) {
     let Answered {
         response,
-        connection,
+        mut connection,
     } = answered;
+    connection.detach();
     let mut body = response.into_body();
     let mut read = 0;
     while let Some(frame) = body.frame().await {

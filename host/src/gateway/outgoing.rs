@@ -22,18 +22,20 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     /// The client's version of HTTP.
     pub(super) version: Version,
-    /// The client's target.
+    /// The client's target in origin form.
     pub(super) target: Uri,
     pub(super) body: Option<Rc<RequestBody>>,
     pub(super) client: Rc<Client>,
-    /// The protocols that the client wants to change to.
-    pub(super) upgrade: Option<HeaderValue>,
+    /// What the client wants to change to.
+    pub(super) upgrade: Option<Box<upgrade::Asked>>,
 }
 
-/// What a plan makes of a request, checked once for all tries and mirrors.
-pub(super) struct Template {
-    /// The target in origin form.
-    target: Uri,
+/// What a plan makes of a request, checked once for all tries and mirrors. Most plans change nothing.
+pub(super) struct Template(Option<Box<Changes>>);
+
+/// See [`Template`].
+struct Changes {
+    target: Option<Uri>,
     host: Option<HeaderValue>,
     remove: Vec<HeaderName>,
     set: Vec<(HeaderName, HeaderValue)>,
@@ -54,10 +56,21 @@ pub(super) struct NoAuthority;
 
 impl Template {
     /// `None` if the plan says what HTTP cannot.
-    pub(super) fn new(plan: &OwnedPlan, client: &Uri) -> Option<Self> {
+    pub(super) fn new(plan: &OwnedPlan) -> Option<Self> {
+        let headers = [&plan.set_headers, &plan.add_headers];
+        let same = plan.uri.is_none()
+            && plan.host.is_none()
+            && plan.remove_headers.is_empty()
+            && headers.iter().all(|list| list.is_empty());
+        if same {
+            return Some(Self(None));
+        }
         let host = plan.host.as_ref();
-        Some(Self {
-            target: target(plan, client)?,
+        Some(Self(Some(Box::new(Changes {
+            target: match &plan.uri {
+                None => None,
+                Some(uri) => Some(target(uri)?),
+            },
             host: host
                 .map(|host| HeaderValue::from_bytes(host))
                 .transpose()
@@ -70,31 +83,27 @@ impl Template {
                 .collect(),
             set: pairs(&plan.set_headers)?,
             add: pairs(&plan.add_headers)?,
-        })
+        }))))
     }
 
-    fn edit(&self, headers: &mut HeaderMap) {
-        for name in &self.remove {
-            headers.remove(name);
-        }
-        for (name, value) in &self.set {
-            headers.insert(name, value.clone());
-        }
-        for (name, value) in &self.add {
-            headers.append(name, value.clone());
-        }
+    fn target(&self, out: &Outgoing) -> Uri {
+        let changed = self.0.as_ref().and_then(|changes| changes.target.as_ref());
+        changed.unwrap_or(&out.target).clone()
     }
 
     /// The client's headers as an upstream's, for HTTP/1.1, without those that frame a body.
     fn headers(&self, mut headers: HeaderMap, out: &Outgoing, endpoint: SocketAddr) -> HeaderMap {
         headers::strip_request(&mut headers);
-        self.edit(&mut headers);
+        if let Some(changes) = &self.0 {
+            changes.edit(&mut headers);
+        }
         // For what comes now, in one step.
         headers.reserve(8);
         // X-Forwarded-Host is the client's Host, not the plan's.
         let path = out.target.path_and_query().map_or("", |path| path.as_str());
         out.client.forwarded.apply(&mut headers, out.version, path);
-        let host = match &self.host {
+        let changed = self.0.as_ref().and_then(|changes| changes.host.as_ref());
+        let host = match changed {
             Some(host) => Some(host.clone()),
             // HTTP/1.0 without Host: HTTP/1.1 needs one.
             None if !headers.contains_key(HOST) => HeaderValue::try_from(endpoint.to_string()).ok(),
@@ -110,17 +119,17 @@ impl Template {
     pub(super) fn request(
         &self,
         tx: &mut Transaction,
-        out: &Outgoing,
         peer: &Peer,
     ) -> Result<Request<UpstreamBody>, NoAuthority> {
         let headers = filter::upstream_headers(&mut tx.exchange);
+        let out = &tx.out;
         let mut headers = self.headers(headers, out, peer.key.endpoint);
         if !peer.key.http2 && out.body.as_ref().is_some_and(|body| body.is_chunked()) {
             // Without the header hyper takes a GET for one without a body, and drops it.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        if let Some(protocols) = out.upgrade.as_ref().filter(|_| !peer.key.http2) {
-            upgrade::ask(&mut headers, protocols);
+        if let Some(asked) = out.upgrade.as_ref().filter(|_| !peer.key.http2) {
+            upgrade::ask(&mut headers, &asked.protocols);
         }
         let body = match &out.body {
             Some(body) => body.start(),
@@ -128,7 +137,7 @@ impl Template {
         };
         let mut request = Request::new(body);
         *request.method_mut() = out.method.clone();
-        *request.uri_mut() = self.target.clone();
+        *request.uri_mut() = self.target(out);
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;
         peer.speak(&mut request)?;
@@ -136,22 +145,34 @@ impl Template {
     }
 
     /// The head of the request for a mirror; the caller gives it a body of known length.
-    pub(super) fn copy(
-        &self,
-        tx: &Transaction,
-        out: &Outgoing,
-        endpoint: SocketAddr,
-    ) -> Request<()> {
+    pub(super) fn copy(&self, tx: &Transaction, endpoint: SocketAddr) -> Request<()> {
+        let out = &tx.out;
         let headers = filter::copied_headers(&tx.exchange);
         let mut headers = self.headers(headers, out, endpoint);
         headers.remove(http::header::CONTENT_LENGTH);
         headers.remove(http::header::TRAILER);
         let mut request = Request::new(());
         *request.method_mut() = out.method.clone();
-        *request.uri_mut() = self.target.clone();
+        *request.uri_mut() = self.target(out);
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;
         request
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    fn edit(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+        for (name, value) in &self.add {
+            headers.append(name, value.clone());
+        }
     }
 }
 
@@ -163,15 +184,20 @@ fn pairs(list: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<(HeaderName, HeaderValue)>> 
     list.iter().map(pair).collect()
 }
 
-/// The target that goes upstream, in origin form.
-fn target(plan: &OwnedPlan, client: &Uri) -> Option<Uri> {
-    let path = match &plan.uri {
-        None if client.authority().is_none() => return Some(client.clone()),
-        None => client.path_and_query()?.clone(),
-        Some(uri) if uri.first() == Some(&b'/') => PathAndQuery::try_from(uri.as_slice()).ok()?,
-        Some(_) => return None,
-    };
-    Some(Uri::from(path))
+/// A plan's target, if it is one in origin form.
+fn target(uri: &[u8]) -> Option<Uri> {
+    let path = uri.starts_with(b"/").then(|| PathAndQuery::try_from(uri));
+    path?.ok().map(Uri::from)
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    /// There will be no other try: what only that needs would otherwise be kept for as long as the
+    /// response takes.
+    pub(super) fn answered(&mut self) {
+        self.target = Uri::default();
+    }
 }
 
 // === impl Peer ===

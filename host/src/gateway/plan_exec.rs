@@ -19,7 +19,6 @@ use super::request::TOO_LARGE;
 use super::transaction::Transaction;
 
 pub(super) use super::attempt::Answered;
-pub(super) use super::outgoing::Outgoing;
 
 const NO_PLUGINS: Refusal = Refusal::new(
     StatusCode::INTERNAL_SERVER_ERROR,
@@ -64,15 +63,14 @@ struct Clock {
 pub(super) async fn execute(
     tx: &mut Transaction,
     plan: &OwnedPlan,
-    out: &Outgoing,
 ) -> Result<Answered, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let clock = Clock::start(plan.deadlines);
     if plan.plugin_set != 0 && !shared.ignore_plugins {
         return Err(NO_PLUGINS);
     }
-    let template = Template::new(plan, &out.target).ok_or(BAD_PLAN)?;
-    mirror::copies(tx, plan, &template, out);
+    let template = Template::new(plan).ok_or(BAD_PLAN)?;
+    mirror::copies(tx, plan, &template);
     let mut number = 0;
     let mut kept = true;
     loop {
@@ -87,18 +85,18 @@ pub(super) async fn execute(
             return Err(NO_POLICY);
         }
         tx.endpoint = Some(endpoint);
-        let body = out.body.clone();
+        let body = tx.out.body.clone();
         let answer = attempt::attempt(
             &shared,
             &peer,
             &Patience::new(plan, clock.try_until()),
             kept,
             body.as_deref(),
-            || template.request(tx, out, &peer),
+            || template.request(tx, &peer),
         )
         // Not by another name first: the future would have two places.
         .await;
-        let replayable = out.body.as_ref().is_none_or(|body| body.replayable());
+        let replayable = tx.out.body.as_ref().is_none_or(|body| body.replayable());
         let left = number + 1 < usize::from(plan.tries);
         let pause = pause(plan, number);
         let failure = match answer {
@@ -111,7 +109,7 @@ pub(super) async fn execute(
                     return Ok(answered);
                 }
                 tx.tried(index, Outcome::Failed);
-                answered.discard(&shared, out.body.as_deref());
+                answered.discard(&shared, tx.out.body.as_deref());
                 None
             }
             Err(NoAnswer::NoAuthority) => {
@@ -124,14 +122,14 @@ pub(super) async fn execute(
             Err(NoAnswer::Failed(failure)) => Some(failure),
         };
         if let Some(failure) = failure {
-            if let Some(body) = out.body.as_ref().filter(|body| body.failed()) {
+            if let Some(body) = tx.out.body.as_ref().filter(|body| body.failed()) {
                 return Err(if body.too_large() {
                     TOO_LARGE
                 } else {
                     BAD_BODY
                 });
             }
-            let again = replayable && (!failure.sent || out.method.is_idempotent());
+            let again = replayable && (!failure.sent || tx.out.method.is_idempotent());
             if failure.stale && again && kept {
                 // Not the endpoint's fault: the same one again, over a new connection, and it is
                 // not one of the plan's tries (nginx does the same for a cached peer). Once: of

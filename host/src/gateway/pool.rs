@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 use super::body::UpstreamBody;
 use super::dial::{Dialer, Origin};
+use super::driver::Driver;
 use super::limits::Limits;
 use super::timer::LazySleep;
 
@@ -58,7 +60,8 @@ pub(super) struct Connection {
 
 /// What requests are given to.
 pub(super) enum Sender {
-    Http1(http1::SendRequest<UpstreamBody>),
+    /// With what drives it, unless that is a task.
+    Http1(http1::SendRequest<UpstreamBody>, Option<Driver>),
     /// The count of the `Rc` is that of the shares.
     Http2(http2::SendRequest<UpstreamBody>, Rc<()>),
 }
@@ -146,21 +149,55 @@ impl Connection {
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>>> + use<>
     {
         match &mut self.sender {
-            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http1(sender, _) => Either::Left(sender.try_send_request(request)),
             Sender::Http2(sender, _) => Either::Right(sender.try_send_request(request)),
+        }
+    }
+
+    /// Polls what comes over the connection: a response, or its body.
+    pub(super) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match &mut self.sender {
+            Sender::Http1(_, Some(driver)) => driver.poll(cx, wanted),
+            _ => wanted(cx),
+        }
+    }
+
+    /// From now on the connection goes on whether somebody waits for it or not.
+    pub(super) fn detach(&mut self) {
+        if let Sender::Http1(_, driver) = &mut self.sender
+            && let Some(driver) = driver.take()
+        {
+            driver.detach();
+        }
+    }
+
+    /// Lets it see what has happened since it was put back.
+    fn look(&mut self) {
+        if let Sender::Http1(_, Some(driver)) = &mut self.sender {
+            driver.look();
+        }
+    }
+
+    fn rest(&self) {
+        if let Sender::Http1(_, Some(driver)) = &self.sender {
+            driver.rest();
         }
     }
 
     fn is_closed(&self) -> bool {
         match &self.sender {
-            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http1(sender, _) => sender.is_closed(),
             Sender::Http2(sender, _) => sender.is_closed(),
         }
     }
 
     fn is_ready(&self) -> bool {
         match &self.sender {
-            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http1(sender, _) => sender.is_ready(),
             Sender::Http2(sender, _) => sender.is_ready(),
         }
     }
@@ -192,7 +229,7 @@ impl Connection {
 
     fn is_unshared(&self) -> bool {
         match &self.sender {
-            Sender::Http1(_) => true,
+            Sender::Http1(..) => true,
             Sender::Http2(_, shares) => Rc::strong_count(shares) == 1,
         }
     }
@@ -215,7 +252,8 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(key)?;
         idle.settle();
-        while let Some(connection) = idle.ready.pop_back() {
+        while let Some(mut connection) = idle.ready.pop_back() {
+            connection.look();
             if connection.is_closed() {
                 continue;
             }
@@ -267,6 +305,7 @@ impl Pool {
         if self.per_endpoint == 0 || connection.is_closed() {
             return;
         }
+        connection.rest();
         connection.idle_since = Instant::now();
         connection.used = true;
         let mut idle = self.idle.borrow_mut();
@@ -299,12 +338,13 @@ impl Pool {
 
     /// Closes what is too old.
     pub(super) fn reap(&self, now: Instant) {
-        let old = |connection: &Connection| {
+        let old = |connection: &mut Connection| {
+            connection.look();
             connection.is_closed() || now.duration_since(connection.idle_since) >= self.timeout
         };
         self.idle.borrow_mut().retain(|_, idle| {
-            idle.ready.retain(|connection| !old(connection));
-            idle.settling.retain(|connection| !old(connection));
+            idle.ready.retain_mut(|connection| !old(connection));
+            idle.settling.retain_mut(|connection| !old(connection));
             idle.len() > 0
         });
         self.slots.borrow_mut().retain(|_, slot| match slot {
@@ -331,8 +371,9 @@ impl Idle {
     fn settle(&mut self) {
         let mut at = 0;
         while at < LOOKED_AT
-            && let Some(connection) = self.settling.get(at)
+            && let Some(connection) = self.settling.get_mut(at)
         {
+            connection.look();
             if connection.is_ready() || connection.is_closed() {
                 self.ready.extend(self.settling.remove(at));
             } else {
@@ -345,7 +386,11 @@ impl Idle {
         if self.len() >= most && self.ready.pop_front().is_none() {
             self.settling.pop_front();
         }
-        self.settling.push_back(connection);
+        if connection.is_ready() {
+            self.ready.push_back(connection);
+        } else {
+            self.settling.push_back(connection);
+        }
     }
 }
 

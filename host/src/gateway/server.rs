@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use silverback_emulator::ContextId;
 use tokio::net::TcpListener;
@@ -20,7 +20,8 @@ use super::filter::{self, Decision, Origin};
 use super::headers;
 use super::listener::ListenerSpec;
 use super::misdirected::misdirected;
-use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN, Outgoing};
+use super::outgoing::Outgoing;
+use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN};
 use super::request;
 use super::transaction::Transaction;
 use super::upgrade::{self, Tunnel};
@@ -57,16 +58,8 @@ type Reply = Response<ResponseBody>;
 pub(super) enum Begun {
     /// It got its answer.
     Answered(Box<Reply>),
-    /// The filter has seen its head.
-    Decided(Box<Decided>),
-}
-
-/// A request with what the filter said.
-pub(super) struct Decided {
-    tx: Box<Transaction>,
-    decision: Decision,
-    outgoing: Outgoing,
-    upgrade: Option<upgrade::Asked>,
+    /// The filter has seen its head, and said so.
+    Decided(Box<Transaction>, Decision),
 }
 
 /// Accepts connections until told to stop.
@@ -132,48 +125,43 @@ pub(super) fn begin(
             return Begun::Answered(Box::new(refuse_unseen(shared, client, &parts, &refusal)));
         }
     };
-    let (source, version) = (client.peer.ip(), parts.version);
-    let mut tx = Transaction::new(Rc::clone(shared), exchange, source, version);
-    let body = RequestBody::new(incoming, &shared.limits, &tx.received);
-
+    let out = Outgoing {
+        method: parts.method,
+        version: parts.version,
+        target: origin_form(parts.uri),
+        body: RequestBody::new(incoming, &shared.limits),
+        client: Rc::clone(client),
+        upgrade,
+    };
+    let mut tx = Transaction::new(Rc::clone(shared), exchange, out);
     let (context, decision) = shared.filter.request(&mut tx.exchange);
     tx.context = context;
-    let decision = match decision {
-        Ok(decision) => decision,
+    match decision {
+        Ok(decision) => Begun::Decided(tx, decision),
         Err(trap) => {
             shared.filter.trapped(&trap, "on_request_headers");
-            return Begun::Answered(Box::new(refuse(tx, &TRAPPED)));
+            Begun::Answered(Box::new(refuse(tx, &TRAPPED)))
         }
-    };
-    Begun::Decided(Box::new(Decided {
-        tx,
-        decision,
-        outgoing: Outgoing {
-            method: parts.method,
-            version: parts.version,
-            target: parts.uri,
-            body,
-            client: Rc::clone(client),
-            upgrade: upgrade.as_ref().map(|asked| asked.protocols.clone()),
-        },
-        upgrade,
-    }))
+    }
+}
+
+/// The target without what an absolute one, or one of HTTP/2, says of the host: that is in Host.
+fn origin_form(target: Uri) -> Uri {
+    if target.authority().is_none() {
+        return target;
+    }
+    let path = target.into_parts().path_and_query;
+    path.map(Uri::from).unwrap_or_default()
 }
 
 /// Answers a request.
 pub(super) async fn answer(begun: Begun) -> Reply {
-    let decided = match begun {
+    let (mut tx, decision) = match begun {
         Begun::Answered(reply) => return *reply,
-        Begun::Decided(decided) => decided,
+        Begun::Decided(tx, decision) => (tx, decision),
     };
-    let Decided {
-        mut tx,
-        decision,
-        outgoing,
-        upgrade,
-    } = *decided;
     let shared = Rc::clone(&tx.shared);
-    let decision = match (decision, tx.context, &outgoing.body) {
+    let decision = match (decision, tx.context, tx.out.body.clone()) {
         (Decision::Wait, Some(context), Some(body)) => {
             match Box::pin(show_body(&mut tx, context, body)).await {
                 Ok(decision) => decision,
@@ -196,9 +184,9 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         }
     };
 
-    tx.plan = Some(Rc::clone(&plan));
+    tx.plan = Some(Arc::clone(&plan));
     tx.asking();
-    let answered = plan_exec::execute(&mut tx, &plan, &outgoing).await;
+    let answered = plan_exec::execute(&mut tx, &plan).await;
     tx.asked();
     let read_timeout = Duration::from_millis(plan.timeouts.read.into());
     let answered = match answered {
@@ -210,9 +198,10 @@ pub(super) async fn answer(begun: Begun) -> Reply {
             return refuse(tx, &refusal);
         }
     };
+    tx.out.answered();
     let response = answered.response;
     if response.status().is_informational() {
-        return switch(tx, outgoing.client, upgrade, response, read_timeout);
+        return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
     shared.counters.proxied.inc();
@@ -229,7 +218,6 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         timer: connection.timer.take(),
         waits: false,
         connection: Some(connection),
-        request: outgoing.body,
         read_timeout,
         transaction: tx,
         over: false,
@@ -260,12 +248,11 @@ fn check_listener(
 
 /// The upstream changes to another protocol, and so does the client if it asked for it.
 fn switch(
-    tx: Box<Transaction>,
-    client: Rc<Client>,
-    asked: Option<upgrade::Asked>,
+    mut tx: Box<Transaction>,
     mut response: Response<Incoming>,
     read_timeout: Duration,
 ) -> Reply {
+    let (asked, client) = (tx.out.upgrade.take(), Rc::clone(&tx.out.client));
     let shared = Rc::clone(&tx.shared);
     let upstream = hyper::upgrade::on(&mut response);
     let (mut head, _) = response.into_parts();
@@ -295,7 +282,7 @@ fn switch(
 async fn show_body(
     tx: &mut Transaction,
     context: ContextId,
-    body: &RequestBody,
+    body: Rc<RequestBody>,
 ) -> Result<Decision, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let bytes = match body.collect(shared.limits.max_buffered_body).await {

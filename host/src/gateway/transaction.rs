@@ -1,16 +1,17 @@
 //! One request from its headers to the last byte of its response.
 
-use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Version;
 use silverback_core::contract::plan::OwnedPlan;
-use silverback_core::contract::result::{Outcome, PlanResult, Try};
+use silverback_core::contract::result::{Outcome, Try};
 use silverback_emulator::{ContextId, Exchange};
+use smallvec::SmallVec;
 
 use super::access::{AccessEvent, Answer, Attempts};
+use super::outgoing::Outgoing;
 use super::worker::Shared;
 
 /// nginx's status for a client that went away before it got an answer.
@@ -22,45 +23,38 @@ pub(super) struct Transaction {
     pub(super) shared: Rc<Shared>,
     pub(super) context: Option<ContextId>,
     pub(super) exchange: Exchange,
-    pub(super) plan: Option<Rc<OwnedPlan>>,
-    pub(super) tries: Vec<Try>,
+    pub(super) out: Outgoing,
+    pub(super) plan: Option<Arc<OwnedPlan>>,
+    pub(super) tries: SmallVec<[Try; 8]>,
     pub(super) endpoint: Option<SocketAddr>,
     pub(super) status: u16,
     pub(super) answer: Answer,
-    /// Bytes of the request's body so far; whoever reads it counts.
-    pub(super) received: Rc<Cell<u64>>,
+    /// Bytes that the client sent after it had changed to another protocol.
+    pub(super) tunnelled: u64,
     /// Bytes of the response's body so far.
     pub(super) sent: u64,
     started: Instant,
     /// When the first try began, and how long it took until there was an answer or none.
     upstream: Option<(Instant, Option<Duration>)>,
-    source: IpAddr,
-    version: Version,
 }
 
 impl Transaction {
-    pub(super) fn new(
-        shared: Rc<Shared>,
-        exchange: Exchange,
-        source: IpAddr,
-        version: Version,
-    ) -> Box<Self> {
+    pub(super) fn new(shared: Rc<Shared>, exchange: Exchange, out: Outgoing) -> Box<Self> {
         Box::new(Self {
             shared,
             context: None,
             exchange,
+            out,
             plan: None,
-            tries: Vec::new(),
+            tries: SmallVec::new(),
             endpoint: None,
             // Until something else is known.
             status: CLIENT_CLOSED_REQUEST,
             answer: Answer::Aborted,
-            received: Rc::default(),
+            tunnelled: 0,
             sent: 0,
             started: Instant::now(),
             upstream: None,
-            source,
-            version,
         })
     }
 
@@ -98,7 +92,9 @@ impl Transaction {
             _ => None,
         };
         counters.tried(&self.tries, upstream_latency);
-        counters.received_bytes.add(self.received.get());
+        let body = self.out.body.as_ref().map_or(0, |body| body.received());
+        let received = body.saturating_add(self.tunnelled);
+        counters.received_bytes.add(received);
         counters.sent_bytes.add(self.sent);
         if let Some(hook) = &self.shared.on_access {
             let plan = self.plan.as_deref();
@@ -107,7 +103,7 @@ impl Transaction {
                 method: &exchange.method,
                 host: exchange.request_headers.get("host").unwrap_or_default(),
                 path: &exchange.path,
-                source: self.source,
+                source: self.out.client.peer.ip(),
                 status: self.status,
                 answer: self.answer,
                 rule: plan.map_or(0, |plan| plan.rule),
@@ -123,9 +119,9 @@ impl Transaction {
                 },
                 latency,
                 upstream_latency,
-                received: self.received.get(),
+                received,
                 sent: self.sent,
-                version: self.version,
+                version: self.out.version,
                 tls: exchange.scheme == b"https",
                 port: exchange.server_port,
                 worker: self.shared.index,
@@ -134,20 +130,12 @@ impl Transaction {
         let Some(context) = self.context.take() else {
             return;
         };
-        let result = self.plan.is_some().then(|| self.result());
-        if let Err(trap) = self
-            .shared
-            .filter
-            .finish(context, &mut self.exchange, result.as_ref())
-        {
-            self.shared.filter.trapped(&trap, "on_log");
+        let filter = &self.shared.filter;
+        if self.plan.is_some() {
+            filter.result(&mut self.exchange, self.status, &self.tries);
         }
-    }
-
-    fn result(&mut self) -> PlanResult {
-        PlanResult {
-            status: self.status,
-            tries: std::mem::take(&mut self.tries),
+        if let Err(trap) = filter.finish(context, &mut self.exchange) {
+            filter.trapped(&trap, "on_log");
         }
     }
 }
@@ -155,6 +143,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         self.finish();
-        self.shared.filter.recycle(&mut self.exchange);
+        let plan = self.plan.take();
+        self.shared.filter.recycle(&mut self.exchange, plan);
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Asked {
 
 /// What an upgraded connection is made of.
 pub(super) struct Tunnel {
-    asked: Asked,
+    asked: Box<Asked>,
     upstream: OnUpgrade,
     /// How long neither side may send anything: the plan's read timeout, as in nginx.
     timeout: Duration,
@@ -62,7 +62,7 @@ struct Noted<'a, T> {
 impl Asked {
     /// What a request asks for. `None` if for nothing, or for nothing that may be passed on:
     /// then it is an ordinary request.
-    pub(super) fn of(request: &mut Request<Incoming>) -> Option<Self> {
+    pub(super) fn of(request: &mut Request<Incoming>) -> Option<Box<Self>> {
         // RFC 9110 7.8: in HTTP/1.0 it is to be ignored; HTTP/2 does not have it. A body would
         // have to be sent in HTTP before the protocol changes, and WebSocket has none.
         let possible = request.version() == Version::HTTP_11
@@ -72,10 +72,10 @@ impl Asked {
             return None;
         }
         let protocols = protocols(request.headers())?;
-        Some(Self {
+        Some(Box::new(Self {
             protocols,
             on_upgrade: hyper::upgrade::on(request),
-        })
+        }))
     }
 
     /// Whether a 101 changes to one of the protocols that were asked for.
@@ -132,7 +132,7 @@ impl Tunnel {
     /// Makes an upstream's 101 the client's, and a tunnel of the two connections. Gives the
     /// transaction back if the client did not ask for what the upstream answers.
     pub(super) fn new(
-        asked: Option<Asked>,
+        asked: Option<Box<Asked>>,
         head: &mut http::response::Parts,
         upstream: OnUpgrade,
         timeout: Duration,
@@ -203,7 +203,7 @@ impl Tunnel {
         if let Err(error) = ended {
             tracing::debug!(%error, "an upgraded connection broke");
         }
-        self.transaction.received.set(client.bytes);
+        self.transaction.tunnelled = client.bytes;
         self.transaction.sent = upstream.bytes;
     }
 }

@@ -210,9 +210,10 @@ async fn tick(shared: Rc<Shared>) {
     }
 }
 
-/// Closes upstream connections that nobody used for long.
+/// Closes upstream connections that nobody used for long, and those that the upstream has closed.
 async fn reap(shared: Rc<Shared>) {
-    let period = (shared.limits.pool_idle_timeout / 2).max(Duration::from_millis(100));
+    let period = shared.limits.pool_idle_timeout / 2;
+    let period = period.clamp(Duration::from_millis(100), Duration::from_secs(1));
     loop {
         tokio::time::sleep(period).await;
         shared.pool.reap(Instant::now());

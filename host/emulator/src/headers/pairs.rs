@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::Line;
+use super::parts::Line;
 
 /// Pairs of [`super::Headers`], in order.
 #[derive(Clone)]

@@ -37,7 +37,7 @@ pub(in crate::gateway) struct RequestBody {
     /// Bytes that the client may still send.
     left: Cell<u64>,
     /// Bytes that it has sent.
-    received: Rc<Cell<u64>>,
+    received: Cell<u64>,
     limit: usize,
     pub(super) hint: SizeHint,
     pause: Duration,
@@ -72,7 +72,6 @@ impl RequestBody {
     pub(in crate::gateway) fn new(
         incoming: Incoming,
         limits: &Limits,
-        received: &Rc<Cell<u64>>,
     ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
@@ -95,12 +94,17 @@ impl RequestBody {
                 0 => u64::MAX,
                 max => max,
             }),
-            received: Rc::clone(received),
+            received: Cell::new(0),
             limit: limits.replay_bytes,
             pause: limits.body_read_timeout,
             reader: Cell::new(None),
             tap: RefCell::new(None),
         }))
+    }
+
+    /// Bytes of it that were read so far.
+    pub(in crate::gateway) fn received(&self) -> u64 {
+        self.received.get()
     }
 
     /// Gives copies of the body to mirrors as soon as it has been read, unless it is too long.

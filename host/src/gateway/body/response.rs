@@ -1,7 +1,6 @@
 //! The body of a response to the client.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{BodyError, RequestBody, poll_piece};
+use super::{BodyError, poll_piece};
 use crate::gateway::access::Answer;
 use crate::gateway::pool::Connection;
 use crate::gateway::timer::LazySleep;
@@ -31,7 +30,6 @@ pub(in crate::gateway) struct Relay {
     pub(in crate::gateway) incoming: Incoming,
     /// Goes back to the pool at the end of the body.
     pub(in crate::gateway) connection: Option<Box<Connection>>,
-    pub(in crate::gateway) request: Option<Rc<RequestBody>>,
     pub(in crate::gateway) read_timeout: Duration,
     /// The connection's timer.
     pub(in crate::gateway) timer: Option<Pin<Box<LazySleep>>>,
@@ -58,7 +56,8 @@ impl Relay {
             connection.timer = self.timer.take();
             // An upstream that answers before it has read the request still reads it: the
             // connection is of no use.
-            if self.request.as_ref().is_none_or(|request| request.sent()) {
+            let request = self.transaction.out.body.as_ref();
+            if request.is_none_or(|request| request.sent()) {
                 self.transaction.shared.pool.put(connection);
             }
         }
@@ -75,7 +74,12 @@ impl Relay {
         if self.over {
             return Poll::Ready(None);
         }
-        match poll_piece(&mut self.incoming, cx) {
+        let incoming = &mut self.incoming;
+        let piece = match &mut self.connection {
+            Some(connection) => connection.poll(cx, |cx| poll_piece(incoming, cx)),
+            None => poll_piece(incoming, cx),
+        };
+        match piece {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waits = false;
                 self.transaction.sent += frame.data_ref().map_or(0, |data| data.len() as u64);

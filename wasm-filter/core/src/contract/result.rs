@@ -40,21 +40,31 @@ pub struct PlanResult {
     pub tries: Vec<Try>,
 }
 
+/// Appends the message of a [`PlanResult`] of these parts to `out`.
+///
+/// # Errors
+/// [`WireError::Count`] for more than 255 tries.
+pub fn encode(status: u16, tries: &[Try], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let count = u8::try_from(tries.len()).map_err(|_| WireError::Count("tries"))?;
+    out.push(VERSION);
+    out.extend_from_slice(&status.to_le_bytes());
+    out.push(count);
+    for one in tries {
+        out.push(one.endpoint);
+        out.push(one.outcome as u8);
+    }
+    Ok(())
+}
+
+// === impl PlanResult ===
+
 impl PlanResult {
     /// Appends the message to `out`.
     ///
     /// # Errors
     /// [`WireError::Count`] for more than 255 tries.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
-        let count = u8::try_from(self.tries.len()).map_err(|_| WireError::Count("tries"))?;
-        out.push(VERSION);
-        out.extend_from_slice(&self.status.to_le_bytes());
-        out.push(count);
-        for t in &self.tries {
-            out.push(t.endpoint);
-            out.push(t.outcome as u8);
-        }
-        Ok(())
+        encode(self.status, &self.tries, out)
     }
 
     /// Reads a message.

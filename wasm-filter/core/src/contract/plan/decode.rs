@@ -8,37 +8,35 @@ use super::{
 };
 use crate::contract::wire::{Reader, WireError, check_line};
 
+/// The tags that a plan had so far.
+#[derive(Default)]
+struct Seen([u128; 2]);
+
+// === impl Seen ===
+
+impl Seen {
+    /// Whether the tag was there before; it is from now on.
+    fn again(&mut self, tag: u8) -> bool {
+        let Self([known, hints]) = self;
+        let (half, tag) = match tag.checked_sub(tag::FIRST_HINT) {
+            None => (known, tag),
+            Some(tag) => (hints, tag),
+        };
+        let bit = 1_u128.wrapping_shl(tag.into());
+        let before = *half & bit != 0;
+        *half |= bit;
+        before
+    }
+}
+
 // === impl OwnedPlan ===
 
-impl OwnedPlan {
-    /// Reads a plan.
-    ///
-    /// # Errors
-    /// Any [`WireError`]: the reader answers 500 and counts it, it never guesses.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let (fields, epoch, rule) = Fields::of(bytes)?;
-        let mut plan = Self::empty(epoch, rule);
-        let mut seen = [false; 256];
-        for field in fields {
-            let (tag, value) = field?;
-            if let Some(seen) = seen.get_mut(usize::from(tag)) {
-                if *seen && !tag::repeats(tag) {
-                    return Err(WireError::Count("field"));
-                }
-                *seen = true;
-            }
-            plan.field(tag, value)?;
-        }
-        if plan.endpoints.is_empty() {
-            return Err(WireError::Count("endpoints"));
-        }
-        Ok(plan)
-    }
-
-    fn empty(epoch: u64, rule: u64) -> Self {
+impl Default for OwnedPlan {
+    /// A plan without endpoints, for [`OwnedPlan::read`].
+    fn default() -> Self {
         Self {
-            epoch,
-            rule,
+            epoch: 0,
+            rule: 0,
             endpoints: Vec::new(),
             timeouts: Timeouts::default(),
             deadlines: Deadlines::default(),
@@ -58,11 +56,61 @@ impl OwnedPlan {
             tags: Vec::new(),
         }
     }
+}
+
+impl OwnedPlan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// Any [`WireError`]: the reader answers 500 and counts it, it never guesses.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut plan = Self::default();
+        plan.read(bytes)?;
+        Ok(plan)
+    }
+
+    /// Reads a plan in place of this one, and uses the memory of what every plan has again:
+    /// endpoints and names.
+    ///
+    /// # Errors
+    /// As [`Self::decode`]; then this is no plan.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let (fields, epoch, rule) = Fields::of(bytes)?;
+        self.clear();
+        (self.epoch, self.rule) = (epoch, rule);
+        let mut seen = Seen::default();
+        for field in fields {
+            let (tag, value) = field?;
+            if seen.again(tag) && !tag::repeats(tag) {
+                return Err(WireError::Count("field"));
+            }
+            self.field(tag, value)?;
+        }
+        if self.endpoints.is_empty() {
+            return Err(WireError::Count("endpoints"));
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        let mut endpoints = core::mem::take(&mut self.endpoints);
+        let mut route_name = core::mem::take(&mut self.route_name);
+        let mut service_name = core::mem::take(&mut self.service_name);
+        endpoints.clear();
+        route_name.clear();
+        service_name.clear();
+        *self = Self {
+            endpoints,
+            route_name,
+            service_name,
+            ..Self::default()
+        };
+    }
 
     fn field(&mut self, tag: u8, value: &[u8]) -> Result<(), WireError> {
         let mut reader = Reader::new(value);
         match tag {
-            tag::ENDPOINTS => self.endpoints = read_endpoints(&mut reader, "endpoints")?,
+            tag::ENDPOINTS => read_endpoints(&mut reader, &mut self.endpoints, "endpoints")?,
             tag::TIMEOUTS => {
                 self.timeouts = Timeouts {
                     connect: reader.u32("timeouts")?,
@@ -112,9 +160,12 @@ impl OwnedPlan {
                 if self.mirrors.len() == MAX_MIRRORS {
                     return Err(WireError::Count("mirror"));
                 }
+                let protocol = read_protocol(&mut reader, "mirror")?;
+                let mut endpoints = Vec::new();
+                read_endpoints(&mut reader, &mut endpoints, "mirror")?;
                 self.mirrors.push(OwnedMirror {
-                    protocol: read_protocol(&mut reader, "mirror")?,
-                    endpoints: read_endpoints(&mut reader, "mirror")?,
+                    protocol,
+                    endpoints,
                 });
             }
             tag::PLUGIN_SET => {
@@ -122,8 +173,14 @@ impl OwnedPlan {
                 check::require(self.plugin_set != 0, "plugin_set")?;
                 end(&reader, "plugin_set")?;
             }
-            tag::ROUTE_NAME => self.route_name = text(value, "route_name")?,
-            tag::SERVICE_NAME => self.service_name = text(value, "service_name")?,
+            tag::ROUTE_NAME => {
+                check_line(value, "route_name")?;
+                self.route_name.extend_from_slice(value);
+            }
+            tag::SERVICE_NAME => {
+                check_line(value, "service_name")?;
+                self.service_name.extend_from_slice(value);
+            }
             tag::TAGS => self.tags = text(value, "tags")?,
             hint if hint >= tag::FIRST_HINT => {}
             _ => return Err(WireError::UnknownField(tag)),
@@ -166,22 +223,22 @@ fn read_retry(reader: &mut Reader<'_>) -> Result<OwnedRetryOn, WireError> {
     Ok(OwnedRetryOn { backoff, codes })
 }
 
-/// All that is left, at least one.
+/// All that is left, at least one, into an empty list.
 fn read_endpoints(
     reader: &mut Reader<'_>,
+    endpoints: &mut Vec<SocketAddr>,
     field: &'static str,
-) -> Result<Vec<SocketAddr>, WireError> {
+) -> Result<(), WireError> {
     // Of IPv4, the most that there can be.
     let most = (reader.rest().len() / 7).min(MAX_ENDPOINTS);
-    let mut endpoints = Vec::with_capacity(most);
+    endpoints.reserve(most);
     while !reader.is_empty() {
         if endpoints.len() == MAX_ENDPOINTS {
             return Err(WireError::Count(field));
         }
         endpoints.push(read_endpoint(reader, field)?);
     }
-    check::endpoints(&endpoints, field)?;
-    Ok(endpoints)
+    check::endpoints(endpoints, field)
 }
 
 pub(super) fn read_endpoint(

@@ -1,0 +1,155 @@
+//! An upstream's HTTP/1.1 connection, driven by the request that uses it.
+//!
+//! hyper wants a connection to be a task of its own. Then each request is woken four times: for the
+//! client's bytes, in the connection to send them, in the connection for the upstream's bytes, and again
+//! to pass them on; each time other requests were served meanwhile, and its memory is cold. Here the
+//! request polls the connection where it would wait for it, and is woken twice. While a connection is idle
+//! nobody polls it; a bell tells whether it wants to be.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// hyper's, whose type has no name with upgrades.
+type Connection = dyn Future<Output = hyper::Result<()>>;
+
+/// See the module.
+pub(super) struct Driver {
+    /// `None` when it has ended.
+    connection: Option<Pin<Box<Connection>>>,
+    bell: Arc<Bell>,
+    /// Rings the bell.
+    waker: Waker,
+}
+
+/// What a connection wakes.
+#[derive(Default)]
+struct Bell {
+    /// The connection wants to be polled.
+    rung: AtomicBool,
+    /// Somebody looks at `rung` anyway when they are done.
+    busy: AtomicBool,
+    /// Who uses the connection.
+    user: Mutex<Option<Waker>>,
+}
+
+/// How often a connection is polled again at once when it says that it could go on.
+const AGAIN: usize = 4;
+
+// === impl Driver ===
+
+impl Driver {
+    pub(super) fn new(
+        connection: impl Future<Output = hyper::Result<()>> + 'static,
+    ) -> Self {
+        let bell = Arc::new(Bell {
+            // It was never polled.
+            rung: AtomicBool::new(true),
+            ..Bell::default()
+        });
+        Self {
+            connection: Some(Box::pin(connection)),
+            waker: Waker::from(Arc::clone(&bell)),
+            bell,
+        }
+    }
+
+    /// Polls something that nothing but the connection can bring on, and the connection for it.
+    pub(super) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.bell.used_by(cx.waker());
+        for _ in 0..AGAIN {
+            // What was brought on wakes nobody: whoever waits for it is here.
+            self.bell.busy.store(true, Ordering::SeqCst);
+            let mut polled = wanted(&mut unwoken());
+            if polled.is_pending() {
+                self.drive();
+                polled = match self.connection {
+                    Some(_) => wanted(&mut unwoken()),
+                    None => wanted(cx),
+                };
+            }
+            self.bell.busy.store(false, Ordering::SeqCst);
+            if polled.is_ready() || !self.bell.rung.load(Ordering::SeqCst) {
+                return polled;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets an idle connection see what has happened in the meantime, if something has.
+    pub(super) fn look(&mut self) {
+        if self.bell.rung.load(Ordering::SeqCst) {
+            self.drive();
+        }
+    }
+
+    /// Nobody uses it now.
+    pub(super) fn rest(&self) {
+        *self.bell.user() = None;
+    }
+
+    /// Makes a task of it: from now on it goes on whether somebody waits for it or not.
+    pub(super) fn detach(self) {
+        if let Some(connection) = self.connection {
+            // The request that uses the connection sees its errors.
+            tokio::task::spawn_local(connection);
+        }
+    }
+
+    fn drive(&mut self) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        self.bell.rung.store(false, Ordering::SeqCst);
+        let polled = connection
+            .as_mut()
+            .poll(&mut Context::from_waker(&self.waker));
+        if polled.is_ready() {
+            self.connection = None;
+        }
+    }
+}
+
+/// A context that wakes nobody.
+fn unwoken() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+// === impl Bell ===
+
+impl Bell {
+    fn used_by(&self, waker: &Waker) {
+        let mut user = self.user();
+        match &mut *user {
+            Some(user) => user.clone_from(waker),
+            None => *user = Some(waker.clone()),
+        }
+    }
+
+    /// Nobody panics while they hold it.
+    fn user(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.user.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::SeqCst);
+        if self.busy.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Some(user) = &*self.user() {
+            user.wake_by_ref();
+        }
+    }
+}
