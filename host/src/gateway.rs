@@ -34,6 +34,7 @@ mod mirror;
 mod misdirected;
 mod monitor;
 mod node_api;
+mod outbox;
 mod outgoing;
 mod plan_exec;
 mod pool;

@@ -188,6 +188,17 @@ impl Headers {
         parts.retain(wanted);
     }
 
+    /// The first value of a name that is written exactly so, of lines that were never given.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<&[u8]> {
+        let parts = self.0.as_ref()?;
+        parts.place(name).map(|at| parts.value(at))
+    }
+
+    /// Where [`Self::named`] is.
+    pub(crate) fn place(&self, name: &[u8]) -> Option<usize> {
+        self.0.as_ref()?.place(name)
+    }
+
     fn position(&self, name: &[u8]) -> Option<usize> {
         self.iter().position(|(n, _)| n.eq_ignore_ascii_case(name))
     }

@@ -120,8 +120,7 @@ impl Properties {
     /// `ngx.remote_addr`).
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = canonical(name.as_ref());
-        let mut all = self.values.iter();
-        all.find(|(n, _)| *n == name).map(|(_, value)| value)
+        self.values.named(name)
     }
 
     /// Sets a property on the embedder's side: nothing is refused.
@@ -224,7 +223,7 @@ impl Properties {
     }
 
     fn put(&mut self, name: &[u8], value: &[u8]) {
-        let at = self.values.iter().position(|(n, _)| n == name);
+        let at = self.values.place(name);
         match at {
             Some(at) => self.values.set_at(at, value),
             None => self.values.add(name, value),
@@ -249,6 +248,9 @@ fn host_and_port(target: &[u8]) -> Option<(&[u8], u16)> {
 
 /// proxy-wasm's attribute names are nginx variables in ngx_wasm_module.
 pub(crate) fn canonical(name: &[u8]) -> &[u8] {
+    if name.starts_with(b"kong.") || name.starts_with(b"ngx.") {
+        return name;
+    }
     match name {
         b"request.path" => b"ngx.request_uri",
         b"request.url_path" => b"ngx.uri",

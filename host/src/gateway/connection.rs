@@ -264,7 +264,7 @@ async fn ready(
     let detected = tokio::time::timeout(shared.limits.header_read_timeout, detect).await;
     let (first, http2) = detected.ok()?.ok()?;
     Some(Ready {
-        io: Io::Tcp(stream),
+        io: Io::tcp(stream),
         first,
         http2,
         sni: None,

@@ -181,7 +181,7 @@ impl Dialer {
                 tokio::task::spawn_local(served);
                 Io::Memory(near)
             }
-            (None, None) => Io::Tcp(tcp(key.endpoint).await?),
+            (None, None) => Io::tcp(tcp(key.endpoint).await?),
             (None, Some(tls)) => {
                 let client = self.tls.get(tls.policy);
                 let client = client.ok_or(DialError::Policy(tls.policy))?;

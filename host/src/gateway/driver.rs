@@ -40,9 +40,7 @@ const AGAIN: usize = 4;
 // === impl Driver ===
 
 impl Driver {
-    pub(super) fn new(
-        connection: impl Future<Output = hyper::Result<()>> + 'static,
-    ) -> Self {
+    pub(super) fn new(connection: impl Future<Output = hyper::Result<()>> + 'static) -> Self {
         let bell = Arc::new(Bell {
             // It was never polled.
             rung: AtomicBool::new(true),
@@ -65,16 +63,13 @@ impl Driver {
         for _ in 0..AGAIN {
             // What was brought on wakes nobody: whoever waits for it is here.
             self.bell.busy.store(true, Ordering::SeqCst);
-            let mut polled = wanted(&mut unwoken());
+            let mut polled = self.ask(&mut wanted, cx);
             if polled.is_pending() {
                 self.drive();
-                polled = match self.connection {
-                    Some(_) => wanted(&mut unwoken()),
-                    None => wanted(cx),
-                };
+                polled = self.ask(&mut wanted, cx);
             }
             self.bell.busy.store(false, Ordering::SeqCst);
-            if polled.is_ready() || !self.bell.rung.load(Ordering::SeqCst) {
+            if polled.is_ready() || !self.is_rung() {
                 return polled;
             }
         }
@@ -82,11 +77,9 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Lets an idle connection see what has happened in the meantime, if something has.
-    pub(super) fn look(&mut self) {
-        if self.bell.rung.load(Ordering::SeqCst) {
-            self.drive();
-        }
+    /// Whether it is to be polled although nobody uses it.
+    pub(super) fn is_rung(&self) -> bool {
+        self.bell.rung.load(Ordering::SeqCst)
     }
 
     /// Nobody uses it now.
@@ -102,7 +95,25 @@ impl Driver {
         }
     }
 
-    fn drive(&mut self) {
+    fn ask<T>(
+        &self,
+        wanted: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<T> {
+        if self.connection.is_none() {
+            return wanted(cx);
+        }
+        let before = self.is_rung();
+        let polled = wanted(&mut Context::from_waker(Waker::noop()));
+        if polled.is_ready() {
+            // That there is room for more is no news: more is asked for when it is wanted.
+            self.bell.rung.store(before, Ordering::SeqCst);
+        }
+        polled
+    }
+
+    /// Polls the connection for nobody.
+    pub(super) fn drive(&mut self) {
         let Some(connection) = &mut self.connection else {
             return;
         };
@@ -114,11 +125,6 @@ impl Driver {
             self.connection = None;
         }
     }
-}
-
-/// A context that wakes nobody.
-fn unwoken() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }
 
 // === impl Bell ===

@@ -156,7 +156,10 @@ impl FilterHost {
         let action = worker.on_request_headers(id, exchange);
         self.drop_calls(&mut worker, Some((id, exchange)));
         drop(worker);
-        (Some(id), action.map(|action| self.decision(action, exchange)))
+        (
+            Some(id),
+            action.map(|action| self.decision(action, exchange)),
+        )
     }
 
     /// Shows the filter the whole body, which it paused for.
@@ -224,14 +227,9 @@ impl FilterHost {
     }
 
     /// The request is over.
-    pub(super) fn finish(
-        &self,
-        id: ContextId,
-        exchange: &mut Exchange,
-    ) -> Result<(), Trap> {
+    pub(super) fn finish(&self, id: ContextId, exchange: &mut Exchange) -> Result<(), Trap> {
         let mut worker = self.worker.borrow_mut();
-        let logged = worker.on_log(id, exchange);
-        logged.and(worker.close(id, exchange))
+        worker.end(id, exchange)
     }
 
     /// Fires the tick timers that are due.

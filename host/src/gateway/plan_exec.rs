@@ -60,10 +60,7 @@ struct Clock {
 }
 
 /// Carries out the transaction's plan.
-pub(super) async fn execute(
-    tx: &mut Transaction,
-    plan: &OwnedPlan,
-) -> Result<Answered, Refusal> {
+pub(super) async fn execute(tx: &mut Transaction, plan: &OwnedPlan) -> Result<Answered, Refusal> {
     let shared = Rc::clone(&tx.shared);
     let clock = Clock::start(plan.deadlines);
     if plan.plugin_set != 0 && !shared.ignore_plugins {

@@ -177,8 +177,10 @@ impl Connection {
 
     /// Lets it see what has happened since it was put back.
     fn look(&mut self) {
-        if let Sender::Http1(_, Some(driver)) = &mut self.sender {
-            driver.look();
+        if let Sender::Http1(sender, Some(driver)) = &mut self.sender
+            && (driver.is_rung() || !sender.is_ready())
+        {
+            driver.drive();
         }
     }
 

@@ -188,7 +188,6 @@ pub(super) async fn answer(begun: Begun) -> Reply {
     tx.asking();
     let answered = plan_exec::execute(&mut tx, &plan).await;
     tx.asked();
-    let read_timeout = Duration::from_millis(plan.timeouts.read.into());
     let answered = match answered {
         Ok(answered) => answered,
         Err(refusal) => {
@@ -201,6 +200,7 @@ pub(super) async fn answer(begun: Begun) -> Reply {
     tx.out.answered();
     let response = answered.response;
     if response.status().is_informational() {
+        let read_timeout = Duration::from_millis(plan.timeouts.read.into());
         return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
@@ -213,15 +213,15 @@ pub(super) async fn answer(begun: Begun) -> Reply {
     }
     tx.status = head.status.as_u16();
     let mut connection = answered.connection;
-    let body = ResponseBody::Upstream(Box::new(Relay {
+    let body = ResponseBody::Upstream(Relay {
         incoming,
         timer: connection.timer.take(),
         waits: false,
         connection: Some(connection),
-        read_timeout,
+        read_timeout: plan.timeouts.read,
         transaction: tx,
         over: false,
-    }));
+    });
     Response::from_parts(head, body)
 }
 

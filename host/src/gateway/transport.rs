@@ -6,17 +6,24 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio_rustls::TlsStream;
 
-/// Pieces of so many bytes together are written as one.
-const SHORT: usize = 1024;
+use super::outbox::Sending;
 
 /// See the module.
 pub(super) enum Io {
-    Tcp(TcpStream),
+    Tcp(OwnedReadHalf, Sending),
     Tls(Box<TlsStream<TcpStream>>),
     /// To the built-in echo.
     Memory(DuplexStream),
+}
+
+impl Io {
+    pub(super) fn tcp(stream: TcpStream) -> Self {
+        let (read, write) = stream.into_split();
+        Self::Tcp(read, Sending::new(write))
+    }
 }
 
 impl AsyncRead for Io {
@@ -26,7 +33,7 @@ impl AsyncRead for Io {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Tcp(read, _) => Pin::new(read).poll_read(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
             Self::Memory(io) => Pin::new(io).poll_read(cx, buf),
         }
@@ -40,7 +47,7 @@ impl AsyncWrite for Io {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Tcp(_, sending) => sending.poll_write(cx, &[io::IoSlice::new(buf)]),
             Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
             Self::Memory(io) => Pin::new(io).poll_write(cx, buf),
         }
@@ -52,7 +59,7 @@ impl AsyncWrite for Io {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(io) => write_tcp(Pin::new(io), cx, bufs),
+            Self::Tcp(_, sending) => sending.poll_write(cx, bufs),
             Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, bufs),
             Self::Memory(io) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
@@ -60,7 +67,7 @@ impl AsyncWrite for Io {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Tcp(io) => io.is_write_vectored(),
+            Self::Tcp(..) => true,
             Self::Tls(io) => io.is_write_vectored(),
             Self::Memory(io) => io.is_write_vectored(),
         }
@@ -68,7 +75,7 @@ impl AsyncWrite for Io {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_flush(cx),
+            Self::Tcp(_, sending) => sending.poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
             Self::Memory(io) => Pin::new(io).poll_flush(cx),
         }
@@ -76,31 +83,9 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tcp(_, sending) => sending.poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
             Self::Memory(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
-}
-
-/// Most heads, and many answers with their bodies, are short. To copy them together costs less than the
-/// kernel's way of taking pieces.
-fn write_tcp(
-    io: Pin<&mut TcpStream>,
-    cx: &mut Context<'_>,
-    bufs: &[io::IoSlice<'_>],
-) -> Poll<io::Result<usize>> {
-    if let [only] = bufs {
-        return io.poll_write(cx, only);
-    }
-    let mut together = [0; SHORT];
-    let mut len = 0;
-    for buf in bufs {
-        let Some(space) = together.get_mut(len..len + buf.len()) else {
-            return io.poll_write_vectored(cx, bufs);
-        };
-        space.copy_from_slice(buf);
-        len += buf.len();
-    }
-    io.poll_write(cx, together.get(..len).unwrap_or_default())
 }

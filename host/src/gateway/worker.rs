@@ -21,6 +21,7 @@ use super::filter::FilterHost;
 use super::limits::Limits;
 use super::listener::ListenerSpec;
 use super::mirror::Mirrors;
+use super::outbox;
 use super::pool::Pool;
 use super::server;
 use super::server_io::IoContext;
@@ -97,6 +98,7 @@ const TIMER_CHECK: Duration = Duration::from_millis(500);
 pub(super) fn run(setup: Setup, commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(outbox::asleep)
         .build_local(LocalOptions::default())?;
     let shared = Rc::new(Shared {
         index: setup.index,
@@ -126,6 +128,7 @@ async fn serve(
     shared: Rc<Shared>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) -> Option<(Sender<usize>, usize)> {
+    tokio::task::spawn_local(outbox::run());
     tokio::task::spawn_local(tick(Rc::clone(&shared)));
     tokio::task::spawn_local(reap(Rc::clone(&shared)));
     let mut listeners: HashMap<u64, Accepting> = HashMap::new();

@@ -76,6 +76,16 @@ impl Parts {
         self.lines.push(line);
     }
 
+    /// Where the line with a name written exactly so is.
+    pub(super) fn place(&self, name: &[u8]) -> Option<usize> {
+        let mut lines = self.lines.iter();
+        lines.position(|line| line.name(&self.text) == name)
+    }
+
+    pub(super) fn value(&self, at: usize) -> &[u8] {
+        self.lines[at].value(&self.text)
+    }
+
     pub(super) fn set_at(&mut self, at: usize, value: &[u8]) {
         self.lines[at].value = self.write(value);
     }

@@ -10,6 +10,14 @@ const FAILURE: Reply = Reply::Status(Status::InternalFailure);
 
 /// Longer than any name; it keeps a hostile guest from making the host copy megabytes.
 const MAX_NAME: usize = 1024;
+/// Longer than nearly any.
+const USUAL_NAME: usize = 64;
+
+/// Room for a name.
+struct Name {
+    short: [u8; USUAL_NAME],
+    long: Vec<u8>,
+}
 
 pub(super) fn get(
     guest: &mut Guest<'_>,
@@ -18,9 +26,9 @@ pub(super) fn get(
     out: u32,
     out_len: u32,
 ) -> Result<(), Reply> {
-    let mut buffer = [0; MAX_NAME];
+    let mut buffer = Name::default();
     let (path, state) = guest.bytes(path, len)?;
-    let name = dotted(path, &mut buffer).ok_or(NOT_FOUND)?;
+    let name = buffer.dotted(path).ok_or(NOT_FOUND)?;
     if outside(state, name) {
         return Err(FAILURE);
     }
@@ -51,10 +59,10 @@ pub(super) fn set(
     value: u32,
     value_len: u32,
 ) -> Result<(), Reply> {
-    let mut buffer = [0; MAX_NAME];
+    let mut buffer = Name::default();
     let null = value == 0;
     let (path, value, state) = guest.bytes2((path, len), (value, value_len))?;
-    let name = dotted(path, &mut buffer).ok_or(NOT_FOUND)?;
+    let name = buffer.dotted(path).ok_or(NOT_FOUND)?;
     if outside(state, name) {
         return Err(FAILURE);
     }
@@ -73,14 +81,32 @@ pub(super) fn set(
     }
 }
 
-/// The parts of a path are joined by NULs; Kong's names are dotted.
-fn dotted<'b>(path: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let path = path.strip_suffix(&[0]).unwrap_or(path);
-    let name = buffer.get_mut(..path.len())?;
-    for (to, from) in name.iter_mut().zip(path) {
-        *to = if *from == 0 { b'.' } else { *from };
+impl Default for Name {
+    fn default() -> Self {
+        Self {
+            short: [0; USUAL_NAME],
+            long: Vec::new(),
+        }
     }
-    Some(name)
+}
+
+impl Name {
+    /// The parts of a path are joined by NULs; Kong's names are dotted.
+    fn dotted(&mut self, path: &[u8]) -> Option<&[u8]> {
+        let path = path.strip_suffix(&[0]).unwrap_or(path);
+        let name = match self.short.get_mut(..path.len()) {
+            Some(short) => short,
+            None if path.len() > MAX_NAME => return None,
+            None => {
+                self.long.resize(path.len(), 0);
+                &mut self.long
+            }
+        };
+        for (to, from) in name.iter_mut().zip(path) {
+            *to = if *from == 0 { b'.' } else { *from };
+        }
+        Some(name)
+    }
 }
 
 /// A dotted property belongs to a request; there is none in a tick or at start.

@@ -169,11 +169,39 @@ impl Worker {
         let deleted = self.call(id, Phase::Done, exchange, |callbacks, store, id| {
             call(&callbacks.delete, store, id).map(|()| 0)
         });
+        self.closed(id);
+        deleted.map(drop)
+    }
+
+    /// [`Worker::on_log`] and then [`Worker::close`].
+    pub fn end(&mut self, id: ContextId, exchange: &mut Exchange) -> Result<(), Trap> {
+        if self.retired.is_empty() && self.is_open(id) {
+            exchange.strict = self.strict();
+            let root = self.root;
+            let ended = self.lend(exchange, |worker| {
+                worker.run(Phase::Log, root, Some(id.id), |callbacks, store| {
+                    call(&callbacks.done, store, id.id)?;
+                    call(&callbacks.log, store, id.id)
+                })?;
+                worker.run(Phase::Done, root, Some(id.id), |callbacks, store| {
+                    call(&callbacks.delete, store, id.id)
+                })
+            });
+            self.closed(id);
+            return ended.unwrap_or(Ok(()));
+        }
+        let logged = self.on_log(id, exchange);
+        logged.and(self.close(id, exchange))
+    }
+
+    /// Nobody has the context any more.
+    fn closed(&mut self, id: ContextId) {
         self.open.remove(&id.id);
-        if let Some(state) = self.state_mut() {
+        if let Some(state) = self.state_mut()
+            && !state.calls.is_empty()
+        {
             state.calls.retain(|o| o.call.context != Some(id));
         }
-        deleted.map(drop)
     }
 
     /// Whether the context is that of a request in the present instance, or in one that a reload

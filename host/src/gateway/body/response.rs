@@ -22,7 +22,7 @@ pub(in crate::gateway) enum ResponseBody {
         transaction: Option<Box<Transaction>>,
     },
     /// On its way from an upstream.
-    Upstream(Box<Relay>),
+    Upstream(Relay),
 }
 
 /// An upstream's response body, with what must be done when it is over.
@@ -30,7 +30,8 @@ pub(in crate::gateway) struct Relay {
     pub(in crate::gateway) incoming: Incoming,
     /// Goes back to the pool at the end of the body.
     pub(in crate::gateway) connection: Option<Box<Connection>>,
-    pub(in crate::gateway) read_timeout: Duration,
+    /// In milliseconds.
+    pub(in crate::gateway) read_timeout: u32,
     /// The connection's timer.
     pub(in crate::gateway) timer: Option<Pin<Box<LazySleep>>>,
     /// It runs: the upstream lets the client wait.
@@ -101,7 +102,10 @@ impl Relay {
             Poll::Pending => {
                 let timer = match &mut self.timer {
                     Some(timer) if self.waits => timer,
-                    kept => LazySleep::set(kept, Instant::now() + self.read_timeout),
+                    kept => {
+                        let timeout = Duration::from_millis(self.read_timeout.into());
+                        LazySleep::set(kept, Instant::now() + timeout)
+                    }
                 };
                 self.waits = true;
                 if timer.as_mut().poll(cx).is_pending() {
