@@ -159,3 +159,124 @@ impl Wake for Bell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Counts how often a task was woken.
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection that keeps its waker, does what it is told, and counts.
+    #[derive(Default)]
+    struct Played {
+        polls: Cell<usize>,
+        waker: RefCell<Option<Waker>>,
+        restless: Cell<bool>,
+        over: Cell<bool>,
+    }
+
+    fn driver(played: &Rc<Played>) -> Driver {
+        let played = Rc::clone(played);
+        Driver::new(std::future::poll_fn(move |cx| {
+            played.polls.set(played.polls.get() + 1);
+            *played.waker.borrow_mut() = Some(cx.waker().clone());
+            if played.restless.get() {
+                cx.waker().wake_by_ref();
+            }
+            match played.over.get() {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Pending,
+            }
+        }))
+    }
+
+    fn wake(played: &Played) {
+        played.waker.borrow().as_ref().unwrap().wake_by_ref();
+    }
+
+    fn woken(task: &Arc<Task>) -> usize {
+        task.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_user_is_woken_by_the_connection_and_by_nothing_that_it_does_itself() {
+        let (played, task) = (Rc::new(Played::default()), Arc::new(Task::default()));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut driver = driver(&played);
+        let mut cx = Context::from_waker(&waker);
+        assert!(driver.poll(&mut cx, |_| Poll::<()>::Pending).is_pending());
+        assert_eq!((played.polls.get(), woken(&task)), (1, 0));
+        wake(&played);
+        assert_eq!(woken(&task), 1);
+        // What is there already needs no look at the connection, and to take it is no event.
+        let polled = driver.poll(&mut cx, |_| {
+            wake(&played);
+            Poll::Ready(7)
+        });
+        assert_eq!(polled, Poll::Ready(7));
+        assert_eq!((played.polls.get(), woken(&task)), (1, 1));
+        // But what had happened before is not forgotten.
+        assert!(driver.is_rung());
+        driver.drive();
+        let polled = driver.poll(&mut cx, |_| {
+            wake(&played);
+            Poll::Ready(())
+        });
+        assert!(polled.is_ready() && !driver.is_rung());
+    }
+
+    #[test]
+    fn an_idle_connection_remembers_that_something_has_happened() {
+        let (played, task) = (Rc::new(Played::default()), Arc::new(Task::default()));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut driver = driver(&played);
+        let mut cx = Context::from_waker(&waker);
+        assert!(driver.poll(&mut cx, |_| Poll::<()>::Pending).is_pending());
+        driver.rest();
+        assert!(!driver.is_rung());
+        wake(&played);
+        assert!(driver.is_rung());
+        assert_eq!(woken(&task), 0);
+    }
+
+    #[test]
+    fn a_restless_connection_lets_others_go_on() {
+        let (played, task) = (Rc::new(Played::default()), Arc::new(Task::default()));
+        played.restless.set(true);
+        let waker = Waker::from(Arc::clone(&task));
+        let mut driver = driver(&played);
+        let mut cx = Context::from_waker(&waker);
+        assert!(driver.poll(&mut cx, |_| Poll::<()>::Pending).is_pending());
+        assert_eq!((played.polls.get(), woken(&task)), (AGAIN, 1));
+    }
+
+    #[test]
+    fn what_an_ended_connection_has_left_behind_wakes_by_itself() {
+        let (played, task) = (Rc::new(Played::default()), Arc::new(Task::default()));
+        played.over.set(true);
+        let waker = Waker::from(Arc::clone(&task));
+        let mut driver = driver(&played);
+        let mut cx = Context::from_waker(&waker);
+        let mut asked = 0;
+        let polled = driver.poll(&mut cx, |cx| {
+            asked += 1;
+            if asked == 2 {
+                cx.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        });
+        assert!(polled.is_pending());
+        assert_eq!((asked, woken(&task)), (2, 1));
+    }
+}

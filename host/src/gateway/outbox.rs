@@ -265,3 +265,166 @@ fn append(bytes: &mut Vec<u8>, bufs: &[io::IoSlice<'_>]) {
         bytes.extend_from_slice(buf);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::runtime::{Builder, LocalOptions};
+
+    /// Runs it on a worker's kind of thread.
+    fn on_a_worker(test: impl Future<Output = ()> + 'static) {
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default());
+        runtime.unwrap().block_on(async {
+            let limit = Duration::from_secs(60);
+            tokio::time::timeout(limit, test).await.unwrap();
+        });
+    }
+
+    /// A connection's sending half, and the other end.
+    async fn connection() -> (Sending, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (peer, _) = listener.accept().await.unwrap();
+        let (_, write) = stream.unwrap().into_split();
+        (Sending::new(write), peer)
+    }
+
+    async fn write(sending: &Sending, bytes: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| sending.poll_write(cx, &[io::IoSlice::new(bytes)])).await
+    }
+
+    fn listed() -> usize {
+        with(|outbox| outbox.listed.len()).unwrap()
+    }
+
+    #[test]
+    fn only_the_first_message_after_a_sleep_goes_out_at_once() {
+        on_a_worker(async {
+            tokio::task::spawn_local(run());
+            tokio::task::yield_now().await;
+            let (sending, mut peer) = connection().await;
+            asleep();
+            let mut all = Vec::new();
+            for (message, deferred) in [("a", 0), ("b", 1), ("c", 1)] {
+                assert_eq!(write(&sending, message.as_bytes()).await.unwrap(), 1);
+                assert_eq!(listed(), deferred, "{message}");
+                all.extend_from_slice(message.as_bytes());
+            }
+            let mut got = vec![0; all.len()];
+            peer.read_exact(&mut got).await.unwrap();
+            assert_eq!((got, listed()), (all, 0));
+        });
+    }
+
+    #[test]
+    fn a_full_outbox_is_emptied_at_once() {
+        on_a_worker(async {
+            with(|outbox| (outbox.open, outbox.awake) = (true, true));
+            let mut all = Vec::new();
+            for n in 1..=TOGETHER {
+                let (sending, peer) = connection().await;
+                write(&sending, b"x").await.unwrap();
+                assert_eq!(listed(), n % TOGETHER);
+                all.push((sending, peer));
+            }
+            for (_, peer) in &mut all {
+                assert_eq!(peer.read_u8().await.unwrap(), b'x');
+            }
+        });
+    }
+
+    #[test]
+    fn where_nobody_empties_it_nothing_is_left_in_it() {
+        on_a_worker(async {
+            let (sending, mut peer) = connection().await;
+            for _ in 0..2 {
+                write(&sending, b"x").await.unwrap();
+                assert_eq!((peer.read_u8().await.unwrap(), listed()), (b'x', 0));
+            }
+        });
+    }
+
+    #[test]
+    fn who_has_written_sees_to_what_the_socket_does_not_take() {
+        on_a_worker(async {
+            tokio::task::spawn_local(run());
+            tokio::task::yield_now().await;
+            let (sending, mut peer) = connection().await;
+            let mut written = 0;
+            // Longer than anything that is deferred, until the buffers of both sides are full.
+            let long = vec![b'x'; SHORT + 1];
+            poll_fn(|cx| {
+                while let Poll::Ready(n) = sending.poll_write(cx, &[io::IoSlice::new(&long)]) {
+                    written += n.unwrap();
+                }
+                Poll::Ready(())
+            })
+            .await;
+            with(|outbox| outbox.awake = true);
+            written += write(&sending, b"y").await.unwrap();
+            assert_eq!(listed(), 1);
+            // Woken when the outbox could not send it, and then by the socket.
+            let mut stuck = false;
+            let flushed = poll_fn(|cx| {
+                stuck |= lock(&sending.0).is_stuck();
+                lock(&sending.0).writer = Some(cx.waker().clone());
+                if !stuck {
+                    return Poll::Pending;
+                }
+                sending.poll_flush(cx)
+            });
+            let read = async {
+                let mut got = vec![0; written];
+                peer.read_exact(&mut got).await.unwrap();
+                got
+            };
+            let (flushed, got) = tokio::join!(flushed, read);
+            flushed.unwrap();
+            assert_eq!(got.last(), Some(&b'y'));
+            assert!(stuck);
+        });
+    }
+
+    #[test]
+    fn an_error_of_the_outbox_is_the_writers() {
+        on_a_worker(async {
+            tokio::task::spawn_local(run());
+            tokio::task::yield_now().await;
+            let (sending, peer) = connection().await;
+            peer.set_zero_linger().unwrap();
+            drop(peer);
+            let failed = poll_fn(|cx| {
+                with(|outbox| outbox.awake = true);
+                // The reset may come after the first of them.
+                match sending.poll_write(cx, &[io::IoSlice::new(b"x")]) {
+                    Poll::Ready(Ok(_)) => {
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    other => other,
+                }
+            });
+            assert!(failed.await.is_err());
+        });
+    }
+
+    #[test]
+    fn what_was_written_is_sent_before_the_end() {
+        on_a_worker(async {
+            with(|outbox| (outbox.open, outbox.awake) = (true, true));
+            let (sending, mut peer) = connection().await;
+            write(&sending, b"the end").await.unwrap();
+            assert_eq!(listed(), 1);
+            poll_fn(|cx| sending.poll_shutdown(cx)).await.unwrap();
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).await.unwrap();
+            assert_eq!(got, b"the end");
+        });
+    }
+}

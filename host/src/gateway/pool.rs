@@ -342,7 +342,12 @@ impl Pool {
     pub(super) fn reap(&self, now: Instant) {
         let old = |connection: &mut Connection| {
             connection.look();
-            connection.is_closed() || now.duration_since(connection.idle_since) >= self.timeout
+            let old = now.duration_since(connection.idle_since) >= self.timeout;
+            if old {
+                // To say goodbye, as TLS wants it.
+                connection.detach();
+            }
+            old || connection.is_closed()
         };
         self.idle.borrow_mut().retain(|_, idle| {
             idle.ready.retain_mut(|connection| !old(connection));

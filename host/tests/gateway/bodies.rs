@@ -1,5 +1,7 @@
 //! Bodies stream both ways, with trailers, and break where they must.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::mpsc;
 
@@ -45,6 +47,42 @@ fn a_response_is_passed_on_piece_by_piece() {
     assert_eq!(client.line().unwrap(), "6");
     assert_eq!(client.line().unwrap(), "second");
     assert_eq!(client.line().unwrap(), "0");
+}
+
+/// An upload that an early answer overtakes goes on although its client does not read yet.
+#[test]
+fn a_request_goes_on_while_its_answer_waits_for_the_client() {
+    // More than the buffers on the way hold.
+    const UP: usize = 32 << 20;
+    const DOWN: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let backend = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            head.read_line(&mut line).unwrap();
+        }
+        let answer = std::thread::spawn(move || {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {DOWN}\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&vec![b'd'; DOWN]).unwrap();
+        });
+        let mut body = vec![0; UP];
+        head.read_exact(&mut body).unwrap();
+        answer.join().unwrap();
+        body
+    });
+    let proxy = Proxy::start();
+    let plan = plan(&[upstream]).line();
+    let mut client = proxy.connect();
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {UP}\r\n{plan}\r\n");
+    client.write(head.as_bytes());
+    client.write(&vec![b'u'; UP]);
+    assert!(client.read_reply(false).body == vec![b'd'; DOWN]);
+    assert!(backend.join().unwrap() == vec![b'u'; UP]);
 }
 
 #[test]
