@@ -106,6 +106,11 @@ const HOST_CODES: &[CodePage] = &[
         cure: "Check that it exists and its permissions.",
     },
     CodePage {
+        code: "UnresolvedName",
+        cause: "The DNS name of a Service of type ExternalName cannot be looked up on this machine.",
+        cure: "Correct `spec.externalName`, or the machine's resolver; it is looked up again every 30 s. Until then requests are answered 503, or go to the addresses that were found before.",
+    },
+    CodePage {
         code: "UnusableCertificate",
         cause: "A Secret whose certificate is served or shown to upstreams, or a Secret or ConfigMap with authorities for upstreams or clients, is missing or has none that can be used.",
         cure: "Create it with `kubectl create secret tls`, or correct the ConfigMap's `ca.crt`; until then its hosts have no certificate of their own, requests to the upstreams concerned are answered 502, and clients that would be verified by it have no handshake.",
@@ -194,6 +199,12 @@ impl Problem {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
+    }
+
+    /// Whether it leaves open what a file holds: a table that is made without it may lack routes
+    /// that nobody took back.
+    pub fn hides_objects(&self) -> bool {
+        self.severity == Severity::Error && matches!(&*self.code, "Unparsable" | "Unreadable")
     }
 
     /// The same about this object.
