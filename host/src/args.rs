@@ -357,8 +357,8 @@ pub struct ExplainArgs {
 
 The JSON has the same order whatever the order of the files, and `schemaVersion`.
 
-Exit status: 0 if all is well, 1 if not all manifests could be read (the table is without them), 2 for
-a wrong command line.")]
+Exit status: 0 if all is well, 1 if not all manifests could be read (the table is without them), 2
+for a wrong command line.")]
 pub struct TranslateArgs {
     /// Which manifests.
     #[command(flatten)]

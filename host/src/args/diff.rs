@@ -15,9 +15,9 @@ use super::{ClassArgs, TableOutput};
 
 What is compared are the routing tables, not the texts: hosts, matches, backends, listeners,
 Services with endpoints, whatever else the tables hold, and the contents of what they refer to:
-plugins, certificates, authorities. Of a content only a digest is shown, which is keyed anew for each
-run. Other names of files, another order of objects and other places of rules in their object are no
-differences.
+plugins, certificates, authorities. Of a content only a digest is shown, and it is keyed anew for
+each run. Other names of files, another order of objects and other places of rules in their object
+are no differences.
 
 JSON: {\"schemaVersion\":1,\"equal\",\"summary\":{\"added\",\"changed\",\"removed\"},\"changes\":[{\"op\",\"kind\",
 \"id\",\"old\",\"new\",\"fields\":[{\"op\",\"path\",\"old\",\"new\"}],\"changes\":[...]}]}
