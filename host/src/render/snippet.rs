@@ -238,7 +238,7 @@ mod tests {
         }
         // The bracket may be closed on another line.
         assert_eq!(marked("a: {b: ki, c: d", Format::Yaml, 1, 8), "ki");
-        assert_eq!(marked("a: {b: \"}\", c: d, e", Format::Yaml, 1, 17), "d");
+        assert_eq!(marked("a: {b: \"}\", c: d, e", Format::Yaml, 1, 16), "d");
         let json = r#"{"a":80,"b":[1]}"#;
         assert_eq!(marked(json, Format::Json, 1, 6), "80");
     }
