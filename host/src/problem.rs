@@ -88,7 +88,7 @@ const HOST_CODES: &[CodePage] = &[
     CodePage {
         code: "NotAnObject",
         cause: "A document is no Kubernetes object: it lacks apiVersion, kind or a name.",
-        cure: "Complete it.",
+        cure: "Complete it. Files of kustomize and Helm are no objects: render them, and validate what comes out.",
     },
     CodePage {
         code: "ObjectTrappedTranslator",

@@ -85,7 +85,7 @@ pub(super) struct Effect {
     pub(super) work: Duration,
     /// Problems that were not there before.
     pub(super) problems: Vec<Problem>,
-    /// How many are gone, and how many there are now.
+    /// By how many there are fewer, and how many there are now.
     pub(super) solved: (usize, usize),
     /// Substitutions that were not there before.
     pub(super) substitutions: Vec<Substitution>,
@@ -293,7 +293,8 @@ impl Running {
         self.secure_upstreams();
         let had = self.problems.len();
         let problems = self.look_for_problems();
-        let solved = (had + problems.len()).saturating_sub(self.problems.len());
+        // One that only reads otherwise now is not solved.
+        let solved = had.saturating_sub(self.problems.len());
         let mut ports = self.ports.clone();
         ports.retain(|number, port| before.get(number) != Some(port));
         let mut closed: Vec<u16> = before.keys().copied().collect();
