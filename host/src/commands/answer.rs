@@ -16,6 +16,9 @@ const PLACEHOLDERS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5b, 0, 0, 0, 0, 0)
 #[derive(Debug, Default)]
 pub(super) struct Placeholders(BTreeMap<IpAddr, String>);
 
+/// An object's name and its JSON.
+pub(super) type Named = (ObjectKey, Arc<[u8]>);
+
 /// What becomes of the plugins that a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plugins {
@@ -47,9 +50,7 @@ pub(super) fn complete(answer: String, names: &Placeholders, plugins: Plugins) -
 
 impl Placeholders {
     /// One for each name, and the object that tells the translator of it.
-    pub(super) fn of(
-        names: impl IntoIterator<Item = String>,
-    ) -> (Self, Vec<(ObjectKey, Arc<[u8]>)>) {
+    pub(super) fn of(names: impl IntoIterator<Item = String>) -> (Self, Vec<Named>) {
         let mut all = Self::default();
         let mut objects = Vec::new();
         for (name, number) in names.into_iter().zip(1_u128..) {
