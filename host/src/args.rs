@@ -208,11 +208,12 @@ pub struct DevArgs {
     )]
     pub backend: Vec<String>,
 
-    /// Workers, each with its own instance of the filter; 0 = one for each core.
+    /// Workers, each with its own instance of the filter, 256 at most; 0 = one for each core.
     #[arg(
         long,
         value_name = "N",
         default_value_t = 2,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=256),
         env = "SILVERBACK_WORKERS"
     )]
     pub workers: usize,
@@ -354,7 +355,10 @@ pub struct ExplainArgs {
   silverback translate -f manifests/ -o json | jq .hosts
   helm template my-chart | silverback translate -f -
 
-The JSON has the same order whatever the order of the files, and `schemaVersion`.")]
+The JSON has the same order whatever the order of the files, and `schemaVersion`.
+
+Exit status: 0 if all is well, 1 if not all manifests could be read (the table is without them), 2
+for a wrong command line.")]
 pub struct TranslateArgs {
     /// Which manifests.
     #[command(flatten)]

@@ -6,6 +6,7 @@
 //! list of the dump -> items paired by identity (identity.rs, pair.rs) -> fields of each pair (fields.rs)
 //! ```
 
+mod contents;
 mod fields;
 mod identity;
 mod pair;
@@ -13,6 +14,7 @@ mod pair;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use contents::Contents;
 use identity::{ENCODING, LISTS, ListRule};
 
 /// What happened to a thing or to a field of it.

@@ -186,6 +186,15 @@ impl Dump {
     }
 }
 
+// === impl Service ===
+
+impl Service {
+    /// `name:port` whose addresses are the endpoints.
+    pub fn external_name(&self) -> Option<&str> {
+        self.rest.get("externalName")?.as_str()
+    }
+}
+
 // === impl RouteRef ===
 
 impl std::fmt::Display for RouteRef {

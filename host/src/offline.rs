@@ -8,11 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::dump::{Dump, DumpError};
 use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 
 use silverback_core::table::build::TableBuilder;
+use silverback_core::table::layout::ROUTE_SEGMENTS;
+use silverback_core::table::root::SegmentId;
 use silverback_core::translate::{Applied, Options, Translator};
 
 /// A table made of manifests.
@@ -36,6 +39,9 @@ pub enum OfflineError {
     /// The question was not accepted.
     #[error("{0}")]
     Core(String),
+    /// The core's dump is not what this host knows.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
 }
 
 // === impl Offline ===
@@ -64,7 +70,10 @@ impl Offline {
             match translator.apply(&object.json) {
                 Applied::Stored(_) | Applied::Unchanged(_) => {}
                 Applied::Ignored { .. } => ignored.push(key.clone()),
-                Applied::Refused(problem) => problems.push((&problem).into()),
+                // The file says what it is called, even if nothing may be called so.
+                Applied::Refused(problem) => {
+                    problems.push(Problem::from(&problem).about(key.clone()));
+                }
             }
         }
         translator.commit();
@@ -83,6 +92,24 @@ impl Offline {
         })
     }
 
+    /// The DNS names whose addresses are endpoints.
+    pub fn names(&self) -> Vec<String> {
+        let name = |(_, json): (&str, &str)| {
+            let entity: serde_json::Value = serde_json::from_str(json).ok()?;
+            let is_name = entity.get("type")?.as_str()? == "name";
+            is_name.then(|| Some(entity.get("name")?.as_str()?.to_owned()))?
+        };
+        self.translator.entities().filter_map(name).collect()
+    }
+
+    /// Translates more objects, which are in no file. The problems stay those of the files.
+    pub fn add(&mut self, more: &[(ObjectKey, Arc<[u8]>)]) {
+        for (_, json) in more {
+            self.translator.apply(json);
+        }
+        self.translator.commit();
+    }
+
     /// What the table does with a request, both as JSON.
     pub fn explain(&self, request: &str) -> Result<String, OfflineError> {
         self.translator
@@ -98,6 +125,21 @@ impl Offline {
     /// The table.
     pub fn table(&self) -> &TableBuilder {
         self.translator.table()
+    }
+
+    /// What could not be read, and may have held objects.
+    pub fn unread(&self) -> impl Iterator<Item = &Problem> {
+        let problems = self.problems.iter();
+        problems.filter(|problem| problem.hides_objects())
+    }
+
+    /// Whether any request finds a rule.
+    pub fn has_routes(&self) -> Result<bool, OfflineError> {
+        let mut segments = self.translator.table().root().iter();
+        // Rules of hosts with a name have segments of their own; the others are few.
+        let named =
+            |(index, id): (u32, SegmentId)| (1..=ROUTE_SEGMENTS).contains(&index) && id.len > 0;
+        Ok(segments.any(named) || Dump::parse(&self.dump()?)?.match_count() > 0)
     }
 
     /// The worst that is wrong.

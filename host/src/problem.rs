@@ -88,7 +88,7 @@ const HOST_CODES: &[CodePage] = &[
     CodePage {
         code: "NotAnObject",
         cause: "A document is no Kubernetes object: it lacks apiVersion, kind or a name.",
-        cure: "Complete it.",
+        cure: "Complete it. Files of kustomize and Helm are no objects: render them, and validate what comes out.",
     },
     CodePage {
         code: "ObjectTrappedTranslator",
@@ -104,6 +104,11 @@ const HOST_CODES: &[CodePage] = &[
         code: "Unreadable",
         cause: "A file cannot be read.",
         cure: "Check that it exists and its permissions.",
+    },
+    CodePage {
+        code: "UnresolvedName",
+        cause: "The DNS name of a Service of type ExternalName cannot be looked up on this machine.",
+        cure: "Correct `spec.externalName`, or the machine's resolver; it is looked up again every 30 s. Until then requests are answered 503, or go to the addresses that were found before.",
     },
     CodePage {
         code: "UnusableCertificate",
@@ -194,6 +199,12 @@ impl Problem {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
+    }
+
+    /// Whether it leaves open what a file holds: a table that is made without it may lack routes
+    /// that nobody took back.
+    pub fn hides_objects(&self) -> bool {
+        self.severity == Severity::Error && matches!(&*self.code, "Unparsable" | "Unreadable")
     }
 
     /// The same about this object.

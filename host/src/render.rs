@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use crate::commands::Failure;
 use crate::object::ObjectKey;
 use crate::offline::{self, Offline};
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 
 pub use codes::codes;
 pub use diff::diff;
@@ -64,23 +64,35 @@ pub fn input(offline: &Offline, verbose: u8) -> io::Result<()> {
 
 /// The same where there are several.
 pub fn input_of(offline: &Offline, what: &str, verbose: u8) -> io::Result<()> {
+    // What could not be read may well be why the answer is not what one expects.
+    let shown = |problem: &Problem| problem.object.is_none();
+    input_with(offline, what, verbose, shown)
+}
+
+/// The same for an answer that is in effect for others: every error is shown.
+pub fn input_in_effect(offline: &Offline, verbose: u8) -> io::Result<()> {
+    input_with(offline, "the manifests", verbose, |_| true)
+}
+
+/// Errors that are `shown`, and how many problems there are beside them.
+fn input_with(
+    offline: &Offline,
+    what: &str,
+    verbose: u8,
+    shown: impl Fn(&Problem) -> bool,
+) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     if verbose > 0 {
         problems(&mut err, &offline.problems)?;
         return ignored(&mut err, &offline.ignored);
     }
-    // What could not be read may well be why the answer is not what one expects.
-    let broken: Vec<_> = offline
-        .problems
-        .iter()
-        .filter(|problem| problem.object.is_none() && problem.severity == Severity::Error)
-        .cloned()
-        .collect();
-    problems(&mut err, &broken)?;
-    let others = offline
-        .problems
-        .iter()
+    let shown = |problem: &&Problem| problem.severity == Severity::Error && shown(problem);
+    let all = offline.problems.iter();
+    let errors: Vec<_> = all.clone().filter(shown).cloned().collect();
+    problems(&mut err, &errors)?;
+    let others = all
         .filter(|problem| problem.object.is_some() && problem.severity > Severity::Info)
+        .filter(|problem| !shown(problem))
         .count();
     if others > 0 {
         let dim = style::DIM;

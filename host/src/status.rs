@@ -111,6 +111,9 @@ pub struct Service {
     pub name: String,
     /// Number or name of the port.
     pub port: String,
+    /// `name:port` whose addresses are its endpoints (ExternalName).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_name: Option<String>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
 }

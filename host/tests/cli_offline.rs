@@ -170,6 +170,91 @@ fn quickstart_is_valid() {
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
     // Its weights mean something else in KIC, which a user of KIC is told.
     let out = out(&output);
-    assert!(out.starts_with("info[KicDiffers]: weights"), "{out}");
+    assert!(
+        out.starts_with("info[KicDiffers]: spec.rules[1].backendRefs: weights"),
+        "{out}"
+    );
     assert!(out.contains("0 errors, 0 warnings, 1 info in 7 objects of 3 files\n"));
+}
+
+const NAMED: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: away}
+spec: {type: ExternalName, externalName: Away.example.org, ports: [{port: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: away, annotations: {konghq.com/plugins: limit}}
+spec:
+  rules:
+  - host: a.com
+    http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: away, port: {number: 8080}}}}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: limit}
+plugin: rate-limiting
+";
+
+#[test]
+fn a_name_is_looked_up_when_it_runs() {
+    let output = silverback(&["explain", "-f", "-", "http://a.com/"], NAMED);
+    let shown = out(&output);
+    assert!(
+        shown.contains("goes to a backend"),
+        "{shown}{}",
+        err(&output)
+    );
+    let expected = "default/away:8080 -> away.example.org:8080 (looked up while it runs)";
+    assert!(shown.contains(expected), "{shown}");
+    let output = silverback(
+        &["explain", "-f", "-", "http://a.com/", "-o", "json"],
+        NAMED,
+    );
+    let endpoints = &lines(&output)[0]["backends"][0]["endpoints"];
+    assert_eq!(*endpoints, serde_json::json!(["away.example.org:8080"]));
+    let output = silverback(&["translate", "-f", "-"], NAMED);
+    assert!(
+        out(&output).contains("away.example.org:8080 (looked up"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn explain_says_what_becomes_of_plugins() {
+    let output = silverback(&["explain", "-f", "-", "http://a.com/"], NAMED);
+    assert!(
+        out(&output).contains("`silverback dev` runs none and answers 500"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn explain_says_why_a_request_is_refused() {
+    let output = silverback(&["explain", "-f", QUICKSTART, "http://a.com/a%zz"], "");
+    let shown = out(&output);
+    assert!(
+        shown.contains("400") && shown.contains("two hexadecimal digits"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn table_without_what_cannot_be_read_is_no_success() {
+    let output = silverback(
+        &["translate", "-f", "-", "-o", "json"],
+        &format!("{NAMED}---\na: [\n"),
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert_eq!(lines(&output)[0]["schemaVersion"], 1);
+    assert!(
+        err(&output).contains("not all manifests could be read"),
+        "{}",
+        err(&output)
+    );
 }

@@ -498,6 +498,37 @@ fn the_admin_port_is_another_only_if_nobody_asked_for_it() {
 }
 
 #[test]
+fn explain_says_what_dev_does_with_plugins() {
+    let root = directory();
+    let plugin = "---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: limit, namespace: shop}
+plugin: rate-limiting
+";
+    let ingress = MANIFESTS.replace(
+        "kind: Ingress\nmetadata: {",
+        "kind: Ingress\nmetadata: {annotations: {konghq.com/plugins: limit}, ",
+    );
+    fs::write(root.path().join("shop.yaml"), format!("{ingress}{plugin}")).expect("written");
+    for (args, outcome) in [(&[][..], "respond"), (&["--ignore-plugins"], "route")] {
+        let dev = Dev::start(root.path(), false, args);
+        let answer = read(&dev.admin("/explain?url=http://shop.example.com/cart"));
+        assert_eq!(answer["outcome"], outcome, "{answer}");
+        let note = answer["note"].as_str().expect("a note");
+        assert!(note.contains("--ignore-plugins"), "{note}");
+        // As it is.
+        let status = dev.get(b"shop.example.com", "/cart");
+        let expected = if outcome == "route" {
+            "HTTP/1.1 200"
+        } else {
+            "HTTP/1.1 500"
+        };
+        assert!(status.starts_with(expected), "{status}");
+    }
+}
+
+#[test]
 fn status_without_anybody_to_ask_says_so() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let (output, out, err) = run(silverback().args(["status", "--admin-url", &url]));

@@ -14,13 +14,16 @@ use super::{ClassArgs, TableOutput};
   silverback diff -f old.yaml -f new.yaml --exit-code -o json
 
 What is compared are the routing tables, not the texts: hosts, matches, backends, listeners,
-Services with endpoints and whatever else the tables hold. Other names of files, another order of
-objects and other places of rules in their object are no differences.
+Services with endpoints, whatever else the tables hold, and the contents of what they refer to:
+plugins, certificates, authorities. Of a content only a digest is shown, and it is keyed anew for
+each run. Other names of files, another order of objects and other places of rules in their object
+are no differences.
 
 JSON: {\"schemaVersion\":1,\"equal\",\"summary\":{\"added\",\"changed\",\"removed\"},\"changes\":[{\"op\",\"kind\",
 \"id\",\"old\",\"new\",\"fields\":[{\"op\",\"path\",\"old\",\"new\"}],\"changes\":[...]}]}
 
-Exit status: 0; with --exit-code 1 if the tables differ; 2 if they could not be compared.")]
+Exit status: 0; with --exit-code 1 if the tables differ; 2 if they could not be compared. If not all
+manifests could be read, what could be is compared, and the status is 1 (2 with --exit-code).")]
 pub struct DiffArgs {
     /// Twice: the old manifests, then the new ones; each a file, a directory with all below it, or
     /// `-` for the standard input.

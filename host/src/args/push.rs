@@ -16,14 +16,15 @@ use crate::nodes::NodeUrl;
   silverback push -f manifests/ --kong-admin-url http://a:8001,http://b:8001 -o json
 
 Each node needs Kong's plugin `silverback` (wasm-filter/kong/README.md). Only what a node does not
-have is sent, and it is in effect, whole, before the node says so. What is wrong in the manifests
-is reported and concerns only itself. Names of ExternalName Services are not resolved.
+have is sent, and it is in effect, whole, before the node says so. What is wrong with an object is
+reported and concerns only that object; if a file cannot be read or parsed, or no route is left,
+nothing is pushed (--force). Names of ExternalName Services are not resolved.
 
 JSON: {\"schemaVersion\":1,\"root\",\"bytes\",\"confirmed\",\"nodes\":[{\"url\",\"phase\",\"epoch\",\"root\",
-\"lagMs\",\"commits\",\"sentBytes\",\"failures\",\"error\",\"hint\"}]}
+\"lagMs\",\"commits\",\"sentBytes\",\"failures\",\"error\",\"hint\"}],\"problems\":[as validate has them]}
 
-Exit status: 0 if every node has confirmed the table, 1 if one has not in time, 2 for a wrong
-command line.")]
+Exit status: 0 if every node has confirmed the table, 1 if one has not in time or nothing was
+pushed, 2 for a wrong command line.")]
 pub struct PushArgs {
     /// Which manifests.
     #[command(flatten)]
@@ -45,6 +46,11 @@ pub struct PushArgs {
     /// Take over nodes whose table is of another installation.
     #[arg(long, env = "SILVERBACK_ADOPT")]
     pub adopt: bool,
+
+    /// Push although files could not be read, or no route is left: what is missing is removed from
+    /// the nodes.
+    #[arg(long, env = "SILVERBACK_FORCE")]
+    pub force: bool,
 
     /// How long to try, in seconds.
     #[arg(

@@ -9,12 +9,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::json;
 
+use super::answer::{self, Placeholders, Plugins};
 use super::{Failure, request};
 use crate::args::{ExplainArgs, ExplainOutput};
 use crate::manifests::{ManifestSet, STDIN};
 use crate::object::ObjectKey;
 use crate::offline::{Offline, OfflineError};
 use crate::render;
+
+/// Answers a request; both are JSON.
+type Ask<'a> = &'a dyn Fn(&str) -> Result<String, OfflineError>;
 
 pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> {
     if args.requests.as_deref() == Some(Path::new(STDIN))
@@ -30,11 +34,18 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
     }
     let set = super::load(&args.manifests.filename)?;
     let more = stubs(args, &set);
-    let offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
+    let mut offline = Offline::with(&set, &args.manifests.classes.options(), &more)?;
     render::input(&offline, verbose)?;
+    // Nothing is looked up here, and a name is not the same as nothing.
+    let (names, objects) = Placeholders::of(offline.names());
+    offline.add(&objects);
+    let ask = |request: &str| {
+        let answer = offline.explain(request);
+        answer.map(|answer| answer::complete(answer, &names, Plugins::Kong))
+    };
     match (&args.url, &args.requests) {
-        (_, Some(requests)) => many(args, &offline, requests),
-        (Some(url), None) => one(args, &offline, url),
+        (_, Some(requests)) => many(args, &ask, requests),
+        (Some(url), None) => one(args, &ask, url),
         (None, None) => Err(Failure::usage(anyhow::anyhow!("no URL given"))),
     }
 }
@@ -54,9 +65,9 @@ fn stubs(_args: &ExplainArgs, _set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)>
     Vec::new()
 }
 
-fn one(args: &ExplainArgs, offline: &Offline, url: &str) -> Result<ExitCode, Failure> {
+fn one(args: &ExplainArgs, ask: Ask<'_>, url: &str) -> Result<ExitCode, Failure> {
     let request = request::build(&args.method, url, &args.header).map_err(Failure::usage)?;
-    let answer = offline.explain(&request.to_string());
+    let answer = ask(&request.to_string());
     let answer = answer.map_err(|error| match error {
         OfflineError::Core(why) => Failure::usage(anyhow::anyhow!("{why}")),
         error => error.into(),
@@ -71,7 +82,7 @@ fn one(args: &ExplainArgs, offline: &Offline, url: &str) -> Result<ExitCode, Fai
 
 /// One answer a line, in the order of the questions. A line that cannot be asked has an answer
 /// that says so, and the others are answered all the same.
-fn many(args: &ExplainArgs, offline: &Offline, path: &Path) -> Result<ExitCode, Failure> {
+fn many(args: &ExplainArgs, ask: Ask<'_>, path: &Path) -> Result<ExitCode, Failure> {
     if args.output == Some(ExplainOutput::Table) {
         return Err(Failure::usage(anyhow::anyhow!(
             "--requests answers with one JSON value a line (hint: -o jsonl)"
@@ -94,7 +105,7 @@ fn many(args: &ExplainArgs, offline: &Offline, path: &Path) -> Result<ExitCode, 
         if line.is_empty() {
             continue;
         }
-        match offline.explain(line) {
+        match ask(line) {
             Ok(answer) => writeln!(out, "{answer}")?,
             Err(OfflineError::Core(why)) => {
                 unanswered += 1;

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::problem::Problem;
+use crate::render::plural;
 
 /// A command that did not do what it was asked to.
 #[derive(Debug)]
@@ -59,6 +60,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
             usage: false,
         }
     }
+}
+
+/// Not everything could be read: an answer made without it is not that of the manifests.
+#[derive(Debug, thiserror::Error)]
+#[error("not all manifests could be read ({} above): {consequence} (hint: {advice})", plural(*errors, "error"))]
+pub struct Unread {
+    /// How many files and documents.
+    pub errors: usize,
+    /// What comes of it.
+    pub consequence: &'static str,
+    /// What to do.
+    pub advice: &'static str,
 }
 
 /// A problem with its hint as an error.

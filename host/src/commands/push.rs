@@ -11,10 +11,11 @@ use serde::Serialize;
 use silverback_core::node::hex::HexDigest;
 use silverback_core::table::hash::digest64;
 
-use super::{Failure, token};
+use super::{Failure, Unread, token};
 use crate::args::{AdminArgs, PushArgs, TableOutput};
 use crate::nodes::{AdminTls, ClientOptions, Fleet, FleetOptions, NodeState, Table};
 use crate::offline::Offline;
+use crate::problem::Problem;
 use crate::render;
 
 const TOKEN: HeaderName = HeaderName::from_static("kong-admin-token");
@@ -27,6 +28,7 @@ struct Answer<'a> {
     bytes: u64,
     confirmed: bool,
     nodes: &'a [NodeState],
+    problems: &'a [Problem],
 }
 
 pub(super) fn run(args: &PushArgs, verbose: u8) -> Result<ExitCode, Failure> {
@@ -34,15 +36,24 @@ pub(super) fn run(args: &PushArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let set = super::load(&args.manifests.filename)?;
     let options = args.manifests.classes.cluster_options();
     let offline = Offline::new(&set, &options)?;
-    render::input(&offline, verbose)?;
+    render::input_in_effect(&offline, verbose)?;
     let table = Arc::new(Table::from(offline.table()));
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (confirmed, nodes) = runtime.block_on(push(args, client, &table));
+    let refused = match args.force {
+        true => None,
+        false => refusal(&offline)?,
+    };
+    let (confirmed, nodes) = match &refused {
+        Some(_) => (false, Vec::new()),
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(push(args, client, &table))
+        }
+    };
     let mut out = anstream::stdout().lock();
-    match args.output {
+    let shown = match args.output {
         TableOutput::Json => {
             let answer = Answer {
                 schema_version: 1,
@@ -50,12 +61,37 @@ pub(super) fn run(args: &PushArgs, verbose: u8) -> Result<ExitCode, Failure> {
                 bytes: table.root().table_bytes(),
                 confirmed,
                 nodes: &nodes,
+                problems: &offline.problems,
             };
-            writeln!(out, "{}", serde_json::to_string(&answer)?)?;
+            writeln!(out, "{}", serde_json::to_string(&answer)?)
         }
-        TableOutput::Table => render::nodes(&mut out, &nodes)?,
+        TableOutput::Table if refused.is_some() => Ok(()),
+        TableOutput::Table => render::nodes(&mut out, &nodes),
+    };
+    super::written(shown.map_err(Failure::from))?;
+    match refused {
+        Some(failure) => Err(failure),
+        None => Ok(ExitCode::from(u8::from(!confirmed))),
     }
-    Ok(ExitCode::from(u8::from(!confirmed)))
+}
+
+/// Why this table must not replace what the nodes have: routes would go that nobody took back.
+fn refusal(offline: &Offline) -> Result<Option<Failure>, Failure> {
+    let errors = offline.unread().count();
+    if errors > 0 {
+        return Ok(Some(Failure::from(Unread {
+            errors,
+            consequence: "nothing was pushed, since routes that they hold would be removed",
+            advice: "correct them; --force pushes what is left",
+        })));
+    }
+    if offline.has_routes()? {
+        return Ok(None);
+    }
+    Ok(Some(Failure::from(anyhow::anyhow!(
+        "there is no route in the manifests: nothing was pushed, since all routes would be removed \
+         (hint: are path and class right? --force pushes the empty table)"
+    ))))
 }
 
 async fn push(

@@ -15,9 +15,11 @@ pub(super) fn run(args: &TranslateArgs, verbose: u8) -> Result<ExitCode, Failure
     render::input(&offline, verbose)?;
     let dump = offline.dump()?;
     let mut out = anstream::stdout().lock();
-    match args.output {
-        TableOutput::Json => writeln!(out, "{dump}")?,
-        TableOutput::Table => render::tables(&mut out, &Dump::parse(&dump)?)?,
-    }
+    let shown = match args.output {
+        TableOutput::Json => writeln!(out, "{dump}"),
+        TableOutput::Table => render::tables(&mut out, &Dump::parse(&dump)?),
+    };
+    super::written(shown.map_err(Failure::from))?;
+    super::all_was_read(&offline)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Failure;
 use crate::args::{TableOutput, ValidateArgs};
+use crate::manifests::ManifestSet;
 use crate::offline::Offline;
 use crate::problem::Severity;
 use crate::render;
@@ -14,6 +15,22 @@ use crate::render;
 pub(super) fn run(args: &ValidateArgs, verbose: u8) -> Result<ExitCode, Failure> {
     let set = super::load(&args.manifests.filename)?;
     let offline = Offline::new(&set, &args.manifests.classes.options())?;
+    super::written(report(args, &set, &offline, verbose))?;
+    let limit = if args.deny_warnings {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let failed = offline.worst().is_some_and(|worst| worst >= limit);
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn report(
+    args: &ValidateArgs,
+    set: &ManifestSet,
+    offline: &Offline,
+    verbose: u8,
+) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match args.output {
         TableOutput::Json => {
@@ -25,14 +42,8 @@ pub(super) fn run(args: &ValidateArgs, verbose: u8) -> Result<ExitCode, Failure>
             if verbose > 0 {
                 render::ignored(&mut out, &offline.ignored)?;
             }
-            render::summary(&mut out, &offline, set.file_count(), args.deny_warnings)?;
+            render::summary(&mut out, offline, set.file_count(), args.deny_warnings)?;
         }
     }
-    let limit = if args.deny_warnings {
-        Severity::Warning
-    } else {
-        Severity::Error
-    };
-    let failed = offline.worst().is_some_and(|worst| worst >= limit);
-    Ok(ExitCode::from(u8::from(failed)))
+    Ok(())
 }

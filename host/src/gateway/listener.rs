@@ -96,6 +96,12 @@ impl ListenError {
     pub fn in_use(&self) -> bool {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
+
+    /// Whether the address is none of this machine's.
+    #[must_use]
+    pub fn not_here(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrNotAvailable
+    }
 }
 
 impl fmt::Display for ListenErrors {

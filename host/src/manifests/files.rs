@@ -27,13 +27,26 @@ pub struct Listing {
     pub problems: Vec<Problem>,
     /// Those paths: what they stand for is not known.
     pub unreadable: Vec<PathBuf>,
+    /// The first problem of a path that was named itself, and not found below one.
+    pub mistake: Option<Problem>,
+    /// Directories and files that were read already when they came again.
+    repeated: usize,
 }
 
 // === impl Listing ===
 
 impl Listing {
-    fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        self.problems.push(unreadable(path, error));
+    /// Grows with everything that is found below a path.
+    fn met(&self) -> usize {
+        self.files.len() + self.problems.len() + self.repeated
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error, named: bool) {
+        let problem = unreadable(path, error);
+        if named && self.mistake.is_none() {
+            self.mistake = Some(problem.clone());
+        }
+        self.problems.push(problem);
         self.unreadable.push(path.to_owned());
     }
 }
@@ -52,9 +65,9 @@ pub fn list(paths: &[PathBuf]) -> Listing {
         }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                let before = listing.files.len() + listing.problems.len();
+                let before = listing.met();
                 walk(path, 0, &mut seen, &mut listing);
-                if listing.files.len() + listing.problems.len() == before {
+                if listing.met() == before {
                     listing.problems.push(
                         Problem::new(
                             "NoManifests",
@@ -66,7 +79,7 @@ pub fn list(paths: &[PathBuf]) -> Listing {
                 }
             }
             Ok(_) => push(path, &mut seen, &mut listing),
-            Err(error) => listing.unreadable(path, &error),
+            Err(error) => listing.unreadable(path, &error, true),
         }
     }
     listing
@@ -128,13 +141,17 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &mut Listing) {
     // A symlink may lead back up.
     let canonical = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
-    if depth > MAX_DIRECTORY_DEPTH || !seen.insert(canonical) {
+    if depth > MAX_DIRECTORY_DEPTH {
+        return;
+    }
+    if !seen.insert(canonical) {
+        listing.repeated += 1;
         return;
     }
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
-            listing.unreadable(directory, &error);
+            listing.unreadable(directory, &error, depth == 0);
             return;
         }
     };
@@ -148,7 +165,7 @@ fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &
             Ok(metadata) if metadata.is_dir() => walk(&path, depth + 1, seen, listing),
             Ok(metadata) if metadata.is_file() && manifest(&path) => push(&path, seen, listing),
             Ok(_) => {}
-            Err(error) if manifest(&path) => listing.unreadable(&path, &error),
+            Err(error) if manifest(&path) => listing.unreadable(&path, &error, false),
             Err(_) => {}
         }
     }
@@ -160,6 +177,8 @@ fn push(path: &Path, seen: &mut BTreeSet<PathBuf>, listing: &mut Listing) {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if seen.insert(absolute) {
         listing.files.push(path.to_owned());
+    } else {
+        listing.repeated += 1;
     }
 }
 
@@ -179,6 +198,9 @@ fn manifest(path: &Path) -> bool {
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let hint = match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => {
+            "it is a link to something that is not there"
+        }
         io::ErrorKind::NotFound => "is the path right?",
         io::ErrorKind::PermissionDenied => "is it readable for this user?",
         _ => "",
@@ -254,6 +276,38 @@ mod tests {
         std::os::unix::fs::symlink(".", root.path().join("loop")).expect("linked");
         let listing = list(&[root.path().to_owned()]);
         assert_eq!(names(&listing, root.path()), ["a.yaml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_is_a_problem_of_its_own() {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::write(root.path().join("a.yaml"), "").expect("written");
+        let link = root.path().join("b.yaml");
+        std::os::unix::fs::symlink("gone.yaml", &link).expect("linked");
+        let listing = list(&[root.path().to_owned()]);
+        assert_eq!(names(&listing, root.path()), ["a.yaml"]);
+        assert_eq!(listing.problems[0].code, "Unreadable");
+        assert_eq!(listing.mistake, None);
+        // Whoever names it wants it.
+        assert!(list(&[link]).mistake.is_some());
+    }
+
+    #[test]
+    fn a_directory_that_is_named_twice_is_read_once() {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir(root.path().join("d")).expect("created");
+        fs::write(root.path().join("d/a.yaml"), "").expect("written");
+        let (all, below) = (root.path().to_owned(), root.path().join("d"));
+        for paths in [
+            [all.clone(), all.clone()],
+            [all.clone(), below.clone()],
+            [below, all],
+        ] {
+            let listing = list(&paths);
+            assert_eq!(names(&listing, root.path()), ["d/a.yaml"]);
+            assert_eq!(listing.problems, []);
+        }
     }
 
     #[test]

@@ -79,6 +79,37 @@ pub(super) fn content(mut value: Value) -> Content {
     Content::List(items)
 }
 
+/// What a file of another program is, and how it becomes manifests. Such files lie where manifests
+/// do, and are no mistake.
+fn foreign(value: &Value, file: &str) -> Option<(&'static str, &'static str)> {
+    const KUSTOMIZE: &str = "skipped; render it: kustomize build DIR | silverback validate -f -";
+    const HELM: &str = "skipped; render it: helm template DIR | silverback validate -f -";
+    let group = text(value, "apiVersion").and_then(|version| version.split('/').next());
+    if group == Some("kustomize.config.k8s.io") {
+        return Some((
+            "a kustomization, which is no object of the cluster",
+            KUSTOMIZE,
+        ));
+    }
+    let is_operation = |item: &Value| text(item, "op").is_some() && text(item, "path").is_some();
+    let operations = value.as_array().filter(|items| !items.is_empty());
+    if operations.is_some_and(|items| items.iter().all(is_operation)) {
+        return Some(("a JSON patch, which is no object of the cluster", KUSTOMIZE));
+    }
+    let complete = value.get("apiVersion").is_some() && value.get("kind").is_some();
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    match name {
+        _ if complete => None,
+        "kustomization.yaml" | "kustomization.yml" => Some((
+            "a kustomization, which is no object of the cluster",
+            KUSTOMIZE,
+        )),
+        "Chart.yaml" => Some(("a Helm chart, which is no object of the cluster", HELM)),
+        "values.yaml" | "values.yml" => Some(("values of a Helm chart, no object", HELM)),
+        _ => None,
+    }
+}
+
 /// Makes an object of a value, or says why it is none.
 pub(super) fn object(mut value: Value, place: Place) -> Result<Object, Box<Problem>> {
     let wrong = |severity, message: &str, hint: &str| {
@@ -88,6 +119,9 @@ pub(super) fn object(mut value: Value, place: Place) -> Result<Object, Box<Probl
                 .at(place.start()),
         )
     };
+    if let Some((message, hint)) = foreign(&value, &place.file.name) {
+        return Err(wrong(Severity::Warning, message, hint));
+    }
     if !value.is_object() {
         return Err(wrong(
             Severity::Error,

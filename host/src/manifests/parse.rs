@@ -115,15 +115,20 @@ impl Base<'_> {
 }
 
 fn add(found: &mut FileObjects, value: Value, base: &Base<'_>) {
-    let mut one = |value, item| match object::object(value, base.place(item)) {
-        Ok(object) => found.objects.push(object),
-        Err(problem) => found.problems.push(*problem),
-    };
+    add_at(found, value, base, None);
+}
+
+/// A list in a list is taken apart as well; places in it are those of the outer list's item. The
+/// parser bounds how deep that can go.
+fn add_at(found: &mut FileObjects, value: Value, base: &Base<'_>, item: Option<usize>) {
     match object::content(value) {
-        Content::Object(value) => one(value, None),
+        Content::Object(value) => match object::object(value, base.place(item)) {
+            Ok(object) => found.objects.push(object),
+            Err(problem) => found.problems.push(*problem),
+        },
         Content::List(items) => {
             for (index, value) in items.into_iter().enumerate() {
-                one(value, Some(index));
+                add_at(found, value, base, item.or(Some(index)));
             }
         }
     }

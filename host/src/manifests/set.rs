@@ -20,6 +20,8 @@ pub struct ManifestSet {
     files: Vec<Loaded>,
     /// Paths that could not be read at all.
     problems: Vec<Problem>,
+    /// The first of them that the command line names.
+    mistake: Option<Problem>,
 }
 
 /// Said of what is broken and was not before.
@@ -48,6 +50,7 @@ pub fn load_again(paths: &[PathBuf], before: &ManifestSet) -> ManifestSet {
     let mut set = ManifestSet {
         files: Vec::with_capacity(listing.files.len()),
         problems: std::mem::take(&mut listing.problems),
+        mistake: listing.mistake.take(),
     };
     let old: BTreeMap<&PathBuf, &Loaded> =
         before.files.iter().map(|file| (&file.path, file)).collect();
@@ -158,8 +161,7 @@ impl ManifestSet {
 
     /// A path of the command line that cannot be read, if there is one.
     pub fn unreadable_path(&self) -> Option<&Problem> {
-        let unreadable = |problem: &&Problem| problem.code == "Unreadable";
-        self.problems.iter().find(unreadable)
+        self.mistake.as_ref()
     }
 
     /// Adds the place in the files to a problem of the translator.
@@ -291,6 +293,47 @@ mod tests {
         // At the start there is nothing to keep.
         let problem = &load(&[file]).problems()[0];
         assert!(!problem.message.ends_with(KEPT), "{}", problem.message);
+    }
+
+    #[test]
+    fn files_of_other_programs_are_skipped_with_a_word() {
+        let patch = "- op: replace\n  path: /spec/rules/0/host\n  value: b.com\n";
+        let nested = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: networking.k8s.io/v1
+  kind: IngressList
+  items: [{metadata: {name: a}}, {metadata: {name: b}}]
+";
+        let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n";
+        for (name, text, hint) in [
+            ("kustomization.yaml", kustomization, "kustomize build"),
+            (
+                "kustomization.yaml",
+                "resources: [a.yaml]\n",
+                "kustomize build",
+            ),
+            ("patch.yaml", patch, "kustomize build"),
+            (
+                "Chart.yaml",
+                "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+                "helm template",
+            ),
+            ("values.yaml", "replicas: 2\n", "helm template"),
+        ] {
+            let root = tempfile::tempdir().expect("a directory");
+            fs::write(root.path().join(name), text).expect("written");
+            fs::write(root.path().join("z.yaml"), nested).expect("written");
+            let set = load(&[root.path().to_owned()]);
+            assert_eq!(names(&set), ["a", "b"], "{text}");
+            let problems = set.problems();
+            let [problem] = &problems[..] else {
+                panic!("{problems:?}");
+            };
+            assert_eq!(problem.severity, Severity::Warning, "{text}");
+            assert!(problem.hint.contains(hint), "{problem:?}");
+        }
     }
 
     #[test]

@@ -249,7 +249,14 @@ impl Work {
                 true
             }
             Err(error) => {
-                tracing::warn!(node = %self.state.borrow().url, %error, "push failed");
+                // What fails again and again for one reason is said once.
+                let said = self.state.borrow().error == error.to_string();
+                let node = self.state.borrow().url.clone();
+                if said {
+                    tracing::debug!(%node, %error, "push failed again");
+                } else {
+                    tracing::warn!(%node, %error, "push failed");
+                }
                 self.set(|state| {
                     state.phase = Phase::Failed;
                     state.sent_bytes = sent;

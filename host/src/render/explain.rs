@@ -19,6 +19,7 @@ struct Trace {
     status: Option<u16>,
     message: Option<String>,
     hint: Option<String>,
+    note: Option<String>,
     route: Option<RouteRef>,
     backends: Vec<Target>,
     request: Option<Upstream>,
@@ -39,6 +40,9 @@ struct Target {
     port: Value,
     weight: u32,
     endpoints: Vec<String>,
+    /// The endpoint is a name.
+    #[serde(rename = "lookedUp")]
+    looked_up: bool,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -125,6 +129,9 @@ fn facts(trace: &Trace) -> Grid {
     if let Some(hint) = &trace.hint {
         facts.row(["hint".to_owned(), visible(hint)]);
     }
+    if let Some(note) = &trace.note {
+        facts.row(["note".to_owned(), visible(note)]);
+    }
     if let Some(route) = &trace.route {
         facts.row(["route".to_owned(), visible(&describe(route))]);
     }
@@ -145,6 +152,10 @@ fn facts(trace: &Trace) -> Grid {
         let more = more(&target.rest);
         let endpoints = match &target.kind {
             None => String::new(),
+            Some(_) if target.looked_up => {
+                let name = visible(&target.endpoints.join(" "));
+                format!(" -> {name} ({})", routes::LOOKED_UP)
+            }
             Some(_) => format!(" -> {}", routes::some(&target.endpoints)),
         };
         facts.row([label.to_owned(), format!("{name}{share}{more}{endpoints}")]);

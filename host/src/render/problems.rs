@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::snippet::Lines;
+use super::snippet::{Lines, Shown};
 use super::value::{cut, visible};
 use crate::manifests::SourceFile;
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, Source};
 
 /// What is said about a problem is cut here: a value of a megabyte may be quoted in it.
 const LONGEST: usize = 1000;
@@ -49,16 +49,16 @@ impl Drawer {
             let file = source.text.as_ref()?;
             Some(self.lines(file).around(file, source.line, source.column))
         });
-        let title = match (&object, &snippet) {
+        let field = Some(&*problem.field).filter(|field| !field.is_empty());
+        let title = match (&object, field) {
             // With a snippet the object's name is at the arrow.
-            (Some(object), None) => {
-                let field = match &*problem.field {
-                    "" => String::new(),
-                    field => format!(" {field}"),
-                };
-                said(&format!("{object}{field}: {message}"))
+            (Some(object), None) if snippet.is_none() => said(&format!("{object}: {message}")),
+            (Some(object), Some(field)) if snippet.is_none() => {
+                said(&format!("{object} {field}: {message}"))
             }
-            _ => message,
+            // The arrow is at what there is of the way to a field that is missing.
+            (_, Some(field)) => said(&format!("{field}: {message}")),
+            (_, None) => message,
         };
         let title = match (&problem.source, &snippet) {
             (Some(source), None) => format!("{title} ({})", visible(&source.to_string())),
@@ -85,7 +85,11 @@ impl Drawer {
         if !hint.is_empty() {
             group = group.element(Level::HELP.message(&hint));
         }
-        Renderer::styled().render(&[group])
+        let drawn = Renderer::styled().render(&[group]);
+        match (snippet, &problem.source, path) {
+            (Some(snippet), Some(source), Some(path)) => placed(&drawn, &snippet, source, &path),
+            _ => drawn,
+        }
     }
 
     fn lines(&mut self, file: &Arc<SourceFile>) -> &Lines {
@@ -95,6 +99,20 @@ impl Drawer {
         };
         &self.last.insert((Arc::clone(file), lines)).1
     }
+}
+
+/// The renderer counts columns in the part of a line that it was given: this says the file's. The
+/// title is one line; the place is in the next.
+fn placed(drawn: &str, snippet: &Shown, source: &Source, path: &str) -> String {
+    let (title, rest) = drawn.split_once('\n').unwrap_or((drawn, ""));
+    let column = source.column.max(1) as usize;
+    let counted = format!(
+        "{path}:{}:{}",
+        source.line,
+        column.saturating_sub(snippet.shift)
+    );
+    let place = format!("{path}:{}:{column}", source.line);
+    format!("{title}\n{}", rest.replacen(&counted, &place, 1))
 }
 
 #[cfg(test)]
@@ -128,6 +146,27 @@ mod tests {
         ))
         .at(file.at(3, 11));
         insta::assert_snapshot!(plain(&problem));
+    }
+
+    #[test]
+    fn place_in_a_long_line_is_the_file_s() {
+        let long = format!("metadata: {{{}b: ki, c: d}}\n", "x: y, ".repeat(30));
+        let column = u32::try_from(long.find("ki").expect("there") + 1).expect("small");
+        let file = Arc::new(SourceFile {
+            name: "a.yaml".to_owned(),
+            format: Format::Yaml,
+            text: format!("kind: Ingress\n{long}spec: {{}}\n"),
+        });
+        let mut problem = Problem::new("NotFound", Severity::Error, "there is no such thing");
+        problem.field = "metadata.b".to_owned();
+        let text = plain(&problem.at(file.at(2, column)));
+        assert!(text.contains(&format!("--> a.yaml:2:{column}\n")), "{text}");
+        assert!(
+            text.starts_with("error[NotFound]: metadata.b: there"),
+            "{text}"
+        );
+        assert_eq!(text.matches('^').count(), 2, "{text}");
+        assert!(text.contains("1 | kind: Ingress\n"), "{text}");
     }
 
     #[test]

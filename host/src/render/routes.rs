@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use super::value::{brief, empty, visible, words};
 use super::{Grid, style};
-use crate::dump::{Backend, Dump, Host, Match, Rest, ValueMatch};
+use crate::dump::{Backend, Dump, Host, Match, Rest, Service, ValueMatch};
 
 /// Endpoints of a backend that are named; the others are counted.
 const ENDPOINTS: usize = 2;
 
-/// Endpoints by what a backend names.
-type Endpoints<'a> = BTreeMap<(&'a str, &'a str, String), &'a [String]>;
+/// What is said of an endpoint that is a name.
+pub(super) const LOOKED_UP: &str = "looked up while it runs";
+
+/// Services by what a backend names.
+type Services<'a> = BTreeMap<(&'a str, &'a str, String), &'a Service>;
 
 /// Writes the routes in the order in which they are tried, so many rows at most. What a match has
 /// beyond what this program knows by name gets a column each.
@@ -40,12 +43,12 @@ pub fn routes(out: &mut dyn Write, dump: &Dump, limit: usize) -> io::Result<()> 
     for name in &more {
         grid = grid.column(heading(name));
     }
-    let by_service: Endpoints<'_> = dump
+    let by_service: Services<'_> = dump
         .services
         .iter()
         .map(|service| {
             let key = (&*service.namespace, &*service.name, port(&service.port));
-            (key, &*service.endpoints)
+            (key, service)
         })
         .collect();
     for (host, matched) in rows() {
@@ -211,17 +214,27 @@ pub fn port(port: &serde_json::Value) -> String {
     }
 }
 
-fn endpoints(by_service: &Endpoints<'_>, matched: &Match) -> String {
+fn endpoints(by_service: &Services<'_>, matched: &Match) -> String {
     let shown: Vec<_> = matched
         .backends
         .iter()
         .filter(|backend| backend.invalid.is_none())
         .map(|backend| {
             let key = (&*backend.namespace, &*backend.name, port(&backend.port));
-            some(by_service.get(&key).copied().unwrap_or_default())
+            by_service
+                .get(&key)
+                .map_or_else(|| some(&[]), |service| reached(service))
         })
         .collect();
     shown.join(", ")
+}
+
+/// A few of a Service's endpoints, or the name whose addresses they will be.
+fn reached(service: &Service) -> String {
+    match service.external_name() {
+        Some(name) if service.endpoints.is_empty() => format!("{} ({LOOKED_UP})", visible(name)),
+        _ => some(&service.endpoints),
+    }
 }
 
 /// A few of many.
@@ -281,6 +294,16 @@ mod tests {
         dump["hosts"][1]["matches"][0]["backends"][0]["filters"] =
             serde_json::json!([{"type": "X"}]);
         insta::assert_snapshot!(show(&dump.to_string(), 20));
+    }
+
+    #[test]
+    fn a_name_is_not_nothing() {
+        let mut dump: serde_json::Value = serde_json::from_str(DUMP).expect("JSON");
+        dump["services"][0]["endpoints"] = serde_json::json!([]);
+        dump["services"][0]["externalName"] = "web.example.org:80".into();
+        let shown = show(&dump.to_string(), 20);
+        let expected = " web.example.org:80 (looked up while it runs)";
+        assert_eq!(shown.matches(expected).count(), 2, "{shown}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Shown {
     pub(super) text: String,
     /// What to point to.
     pub(super) span: Range<usize>,
+    /// Characters by which it stands further left in its line than in the file.
+    pub(super) shift: usize,
 }
 
 // === impl Lines ===
@@ -53,28 +55,46 @@ impl Lines {
         let column = column.saturating_sub(1) as usize;
         let first = line.saturating_sub(CONTEXT).max(1);
         let last = (line + CONTEXT).min(self.starts.len());
-        let mut text = String::new();
-        let mut span = 0..0;
         let meant = self.line(&file.text, line);
-        // All lines are cut at the same column, so that their indentation says what it says.
+        // Only the line that is meant is cut on the left: what the others say by their indentation
+        // is seen at their start.
         let skip = match meant.chars().nth(WIDEST) {
             Some(_) => column.saturating_sub(BEFORE),
             None => 0,
         };
+        let mut text = String::new();
+        let mut span = 0..0;
+        let mut shift = 0;
         for number in first..=last {
-            let (content, hidden) = window(self.line(&file.text, number), skip);
-            if number == line {
-                let start = content
-                    .char_indices()
-                    .nth(column.saturating_sub(skip) + hidden)
-                    .map_or(content.len(), |(index, _)| index);
-                let marked = value(&content[start..], file.format);
-                span = text.len() + start..text.len() + start + marked;
+            let here = number == line;
+            let content = self.line(&file.text, number);
+            let (shown, hidden) = window(content, if here { skip } else { 0 });
+            if here {
+                let before = column.saturating_sub(skip) + hidden;
+                shift = column.saturating_sub(before);
+                // What the value is says the whole line, not the part of it that is shown.
+                let length = match content.char_indices().nth(column) {
+                    Some((start, _)) => {
+                        let length = value(content, start, file.format);
+                        content[start..start + length].chars().count()
+                    }
+                    None => 0,
+                };
+                let byte = |char: usize| {
+                    let index = shown.char_indices().nth(char).map(|(index, _)| index);
+                    text.len() + index.unwrap_or(shown.len())
+                };
+                span = byte(before)..byte(before + length);
             }
-            text.push_str(&content);
+            text.push_str(&shown);
             text.push('\n');
         }
-        Shown { first, text, span }
+        Shown {
+            first,
+            text,
+            span,
+            shift,
+        }
     }
 
     /// A line without its end.
@@ -109,16 +129,38 @@ fn window(line: &str, skip: usize) -> (String, usize) {
     (shown, hidden)
 }
 
-/// The length of the value that a text starts with; at least one character, if there is one.
-fn value(text: &str, format: Format) -> usize {
+/// The length of the value that starts at a byte of a line; at least one character, if there is one.
+fn value(line: &str, start: usize, format: Format) -> usize {
+    let text = &line[start..];
     let Some(first) = text.chars().next() else {
         return 0;
     };
     let length = match first {
         '"' | '\'' => quoted(text, first),
-        _ => plain(text, format),
+        _ => plain(text, format == Format::Json || in_brackets(&line[..start])),
     };
     text[..length].trim_end().len().max(first.len_utf8())
+}
+
+/// Whether a mapping or list in brackets is open at the end of a text, as far as its line tells.
+fn in_brackets(text: &str) -> bool {
+    let mut open = 0_usize;
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(char) = rest.chars().next() {
+        let length = match char {
+            '"' | '\'' if matches!(before, ' ' | ',' | ':' | '{' | '[') => quoted(rest, char),
+            _ => char.len_utf8(),
+        };
+        match char {
+            '{' | '[' => open += 1,
+            '}' | ']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        before = char;
+        rest = &rest[length..];
+    }
+    open > 0
 }
 
 fn quoted(text: &str, quote: char) -> usize {
@@ -136,7 +178,7 @@ fn quoted(text: &str, quote: char) -> usize {
 
 /// To the end of a mapping or list that is written in brackets, to what ends a value in one, to a
 /// comment, or to the end of the line.
-fn plain(text: &str, format: Format) -> usize {
+fn plain(text: &str, in_brackets: bool) -> usize {
     let mut depth = 0_usize;
     let mut comma = None;
     let mut before = ' ';
@@ -145,8 +187,8 @@ fn plain(text: &str, format: Format) -> usize {
             '{' | '[' => depth += 1,
             '}' | ']' if depth == 0 => return comma.unwrap_or(index),
             '}' | ']' => depth -= 1,
-            // A comma ends a value only in brackets, which is known when they are closed.
-            ',' if depth == 0 && format == Format::Json => return index,
+            // A comma ends a value only in brackets, which may be known when they are closed.
+            ',' if depth == 0 && in_brackets => return index,
             ',' if depth == 0 => comma = comma.or(Some(index)),
             '#' if before == ' ' && index > 0 => return index,
             _ => {}
@@ -194,6 +236,9 @@ mod tests {
         ] {
             assert_eq!(marked(text, Format::Yaml, 1, column), value, "{text}");
         }
+        // The bracket may be closed on another line.
+        assert_eq!(marked("a: {b: ki, c: d", Format::Yaml, 1, 8), "ki");
+        assert_eq!(marked("a: {b: \"}\", c: d, e", Format::Yaml, 1, 16), "d");
         let json = r#"{"a":80,"b":[1]}"#;
         assert_eq!(marked(json, Format::Json, 1, 6), "80");
     }
@@ -205,6 +250,24 @@ mod tests {
         let shown = Lines::of(&text).around(&file, 1, 100_001);
         assert_eq!(&shown.text[shown.span.clone()], "\"here\"");
         assert_eq!(shown.text.chars().count(), WIDEST + 3);
+        let before = shown.text[..shown.span.start].chars().count();
+        assert_eq!(before + shown.shift, 100_000);
+    }
+
+    #[test]
+    fn a_long_line_hides_nothing_of_the_lines_around_it() {
+        let long = format!(
+            "  a: {{{}b: ki, c: {}}}",
+            "x: y, ".repeat(30),
+            "z".repeat(200)
+        );
+        let text = format!("before:\n{long}\n  after: 1\n");
+        let column = long.find("ki").expect("there") + 1;
+        let file = file(&text, Format::Yaml);
+        let shown = Lines::of(&text).around(&file, 2, u32::try_from(column).expect("small"));
+        assert_eq!(&shown.text[shown.span.clone()], "ki");
+        assert!(shown.text.starts_with("before:\n…"), "{}", shown.text);
+        assert!(shown.text.ends_with("…\n  after: 1\n"), "{}", shown.text);
     }
 
     #[test]

@@ -76,7 +76,11 @@ pub fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     for service in &status.services {
         let name = format!("{}/{}:{}", service.namespace, service.name, service.port);
         if service.endpoints.is_empty() {
-            grid.row([visible(&name), "none".to_owned()]);
+            let endpoint = match &service.external_name {
+                Some(name) => format!("{} (no address yet)", visible(name)),
+                None => "none".to_owned(),
+            };
+            grid.row([visible(&name), endpoint]);
         }
         for endpoint in &service.endpoints {
             let echo = if endpoint.echo { " (echo)" } else { "" };
@@ -155,10 +159,18 @@ fn problem(out: &mut dyn Write, problem: &Value) -> io::Result<()> {
     let object = object.map_or_else(String::new, |object| {
         let name = of(object, "name");
         match &*of(object, "namespace") {
-            "" => format!(" {} {name}:", of(object, "kind")),
-            namespace => format!(" {} {namespace}/{name}:", of(object, "kind")),
+            "" => format!(" {} {name}", of(object, "kind")),
+            namespace => format!(" {} {namespace}/{name}", of(object, "kind")),
         }
     });
+    let field = match &*text("field") {
+        "" => String::new(),
+        field => format!(" {field}"),
+    };
+    let about = match &*format!("{object}{field}") {
+        "" => String::new(),
+        about => format!("{about}:"),
+    };
     let source = problem.get("source").filter(|source| source.is_object());
     let source = source.map_or_else(String::new, |source| {
         let number = |name| source.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -172,7 +184,7 @@ fn problem(out: &mut dyn Write, problem: &Value) -> io::Result<()> {
     let (code, message) = (text("code"), text("message"));
     writeln!(
         out,
-        "{style}{severity}[{code}]{style:#}{object} {message}{source}"
+        "{style}{severity}[{code}]{style:#}{about} {message}{source}"
     )?;
     match &*text("hint") {
         "" => Ok(()),
@@ -235,7 +247,7 @@ mod tests {
                 {"namespace": "d", "name": "api", "port": "http", "endpoints": []}],
             "problems": [
                 {"code": "InvalidHost", "severity": "error", "message": "not a\u{1b}[2J host",
-                 "hint": "write a.com", "object": {"kind": "Ingress", "namespace": "d", "name": "a"},
+                 "hint": "write a.com", "field": "spec.rules[0].host", "object": {"kind": "Ingress", "namespace": "d", "name": "a"},
                  "source": {"file": "a.yaml", "line": 3, "column": 5}},
                 {"code": "Unreadable", "severity": "warning", "message": "no", "hint": "", "object": null}],
             "dropped": 4,

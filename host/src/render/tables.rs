@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::routes::{cell, columns, heading, port, routes};
+use super::routes::{LOOKED_UP, cell, columns, heading, port, routes};
 use super::value::{brief, empty, visible, words};
 use super::{Grid, style};
 use crate::dump::{Dump, Rest};
@@ -98,7 +98,8 @@ fn services(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
         if named < service.endpoints.len() {
             endpoints += &format!(" +{} (-o json has all)", service.endpoints.len() - named);
         } else if named == 0 {
-            endpoints = "none".to_owned();
+            let name = service.external_name();
+            endpoints = name.map_or("none", |_| LOOKED_UP).to_owned();
         }
         cells.push(endpoints);
         grid.row(cells);

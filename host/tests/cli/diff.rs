@@ -116,6 +116,81 @@ fn exit_status_says_whether_tables_differ_if_asked() {
     assert_eq!(code(&["-f", "-", "-f", "-"]), Some(2));
 }
 
+/// An Ingress with a plugin and a certificate, and what they are.
+fn referring(limit: u32, key: &str) -> String {
+    format!(
+        "{SERVICES}---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: shop, annotations: {{konghq.com/plugins: limit}}}}
+spec:
+  tls: [{{hosts: [shop.example.com], secretName: shop}}]
+  rules:
+  - host: shop.example.com
+    http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {{name: limit}}
+plugin: rate-limiting
+config: {{minute: {limit}, policy: local}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: shop}}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: \"-----BEGIN CERTIFICATE-----\\nAA==\\n-----END CERTIFICATE-----\"
+  tls.key: \"-----BEGIN PRIVATE KEY-----\\n{key}\\n-----END PRIVATE KEY-----\"
+"
+    )
+}
+
+#[test]
+fn contents_of_plugins_and_certificates_are_compared_but_not_shown() {
+    let (old, key) = ("c2VjcmV0", "b3RoZXI=");
+    for (new, what) in [
+        (
+            referring(6, old),
+            "plugins[KongPlugin default/limit].content: ",
+        ),
+        (referring(5, key), "secretContent: "),
+        (referring(5, old), ""),
+    ] {
+        let root = files(&[("old.yaml", &referring(5, old)), ("new.yaml", &new)]);
+        let (a, b) = (
+            below(root.path(), "old.yaml"),
+            below(root.path(), "new.yaml"),
+        );
+        let output = silverback(&["diff", "-f", &a, "-f", &b, "--exit-code"], "");
+        let shown = out(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(!what.is_empty())),
+            "{shown}"
+        );
+        assert!(shown.contains(what), "{shown}");
+        let json = silverback(&["diff", "-f", &a, "-f", &b, "-o", "json"], "");
+        for text in [shown, out(&json), err(&output)] {
+            assert!(!text.contains(old) && !text.contains(key), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_no_difference_that_anybody_made() {
+    let (_root, old, _) = both();
+    let broken = "a: [\n";
+    let plain = silverback(&["diff", "-f", &old, "-f", "-"], broken);
+    assert_eq!(plain.status.code(), Some(1), "{}", err(&plain));
+    let why = "not all manifests could be read (1 error above)";
+    assert!(err(&plain).contains(why), "{}", err(&plain));
+    let asked = silverback(&["diff", "-f", &old, "-f", "-", "--exit-code"], broken);
+    assert_eq!(asked.status.code(), Some(2), "{}", err(&asked));
+}
+
 #[test]
 fn other_files_and_another_order_are_no_differences() {
     let (_root, old, _) = both();

@@ -198,3 +198,118 @@ fn bytes_that_are_no_text_have_a_place_too() {
     let report = json(&silverback(&["validate", "-f", &path, "-o", "json"], ""));
     has(&report, "Unparsable", "", 2, 4);
 }
+
+#[test]
+fn exit_status_survives_a_reader_that_goes() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_silverback"))
+        .args(["validate", "-f", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("started");
+    // Gone before there is anything to read.
+    drop(child.stdout.take());
+    let mut input = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut input, BAD.as_bytes()).expect("written");
+    drop(input);
+    assert_eq!(child.wait().expect("ended").code(), Some(1));
+}
+
+#[test]
+fn a_field_that_is_missing_is_named() {
+    let text = BAD.replace(
+        "backend: {service: {name: none, port: {number: 80}}}",
+        "backend: {}",
+    );
+    let text = text
+        .replace("\"A b\"", "a.com")
+        .replace("path: x", "path: /x");
+    let output = silverback(&["validate", "-f", "-"], &text);
+    let expected = "spec.rules[0].http.paths[0].backend.service: is required";
+    assert!(out(&output).contains(expected), "{}", out(&output));
+}
+
+#[test]
+fn place_in_a_long_line_is_the_same_everywhere() {
+    let annotations: String = (0..5)
+        .map(|n| format!("example.com/a{n}: bbbbbbbbbbbbbbbbbbbbbbbb, "))
+        .collect();
+    let long = format!(
+        "metadata: {{name: first, annotations: {{{annotations}konghq.com/override: ki, c: d}}}}"
+    );
+    let text = BAD.replace("metadata: {name: first}", &long);
+    let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], &text));
+    let column = long.find("ki,").expect("there") + 1;
+    has(&report, "UnsupportedField", "first", 3, column as u64);
+    let shown = out(&silverback(&["validate", "-f", "-"], &text));
+    assert!(shown.contains(&format!("<stdin>:3:{column}\n")), "{shown}");
+    assert!(shown.contains(" ^^ Ingress default/first\n"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_a_problem_and_the_rest_is_read() {
+    let root = files(&[(
+        "a.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
+    )]);
+    std::os::unix::fs::symlink("gone.yaml", root.path().join("b.yaml")).expect("linked");
+    let directory = root.path().to_str().expect("UTF-8");
+    let output = silverback(&["validate", "-f", directory, "-o", "json"], "");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let report = json(&output);
+    assert_eq!(report["problems"][0]["code"], "Unreadable");
+    assert_eq!(report["problems"].as_array().map(Vec::len), Some(1));
+    let named = below(root.path(), "b.yaml");
+    assert_eq!(
+        silverback(&["validate", "-f", &named], "").status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn a_name_that_none_can_have_has_a_place() {
+    let report = json(&silverback(
+        &["validate", "-f", "-", "-o", "json"],
+        &BAD.replace("name: first", "name: \"a/b\""),
+    ));
+    has(&report, "InvalidName", "a/b", 3, 18);
+}
+
+#[test]
+fn reasons_name_what_is_meant() {
+    for (from, to, said) in [
+        (
+            "path: x",
+            "path: '/~/v\\d+'",
+            "pathType Prefix does not take",
+        ),
+        ("\"A b\"", "https://foo", "is a URL: only its host name"),
+    ] {
+        let text = BAD.replace(from, to).replace("\"A b\"", "a.com");
+        let output = silverback(&["validate", "-f", "-"], &text);
+        assert!(out(&output).contains(said), "{}", out(&output));
+    }
+    let service = "---
+apiVersion: v1
+kind: Service
+metadata: {name: none, annotations: {konghq.com/protocol: htps}}
+spec: {ports: [{port: 80}]}
+";
+    let text = format!(
+        "{}{service}",
+        BAD.replace("\"A b\"", "a.com")
+            .replace("path: x", "path: /x")
+    );
+    let output = silverback(&["validate", "-f", "-"], &text);
+    let said =
+        "Service default/none has the annotation konghq.com/protocol: \"htps\", which is not";
+    assert!(out(&output).contains(said), "{}", out(&output));
+}
+
+#[test]
+fn nothing_is_forced_by_0() {
+    let output = with(&["validate", "-f", "-"], BAD, &[("CLICOLOR_FORCE", "0")]);
+    assert!(!out(&output).contains('\u{1b}'), "{:?}", out(&output));
+}

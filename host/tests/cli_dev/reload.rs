@@ -51,6 +51,7 @@ fn requests_are_proxied_and_changes_follow() {
     assert_eq!(dev.status("/other"), "200");
     fs::write(&file, at("/mended")).expect("written");
     follows(&mut dev, "~", "/mended");
+    dev.wait_for("1 problem solved, none left");
 
     // A file that is gone takes its objects along, and brings them back.
     fs::remove_file(&file).expect("removed");

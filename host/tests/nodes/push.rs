@@ -73,6 +73,71 @@ async fn manifests_get_into_effect_on_every_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_removes_nothing_unless_forced() {
+    let node = TestNode::start().await;
+    let (_dir, shop) = file("shop.yaml", SHOP);
+    let url = node.url().to_string();
+    let args = ["--kong-admin-url", &*url, "-o", "json"];
+    let pushed = push(&shop, &args).await;
+    assert!(pushed.status.success(), "{}", text(&pushed.stderr));
+    let before = node.digest();
+
+    let half = SHOP.replace("- host:", "- host");
+    for (manifests, code, said) in [
+        (&*half, "Unparsable", "not all manifests could be read"),
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n",
+            "",
+            "there is no route",
+        ),
+    ] {
+        std::fs::write(&shop, manifests).expect("written");
+        let refused = push(&shop, &args).await;
+        let error = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{error}");
+        assert!(error.contains(said) && error.contains("--force"), "{error}");
+        let answer: Value = serde_json::from_slice(&refused.stdout).expect("JSON");
+        assert_eq!(answer["confirmed"], false);
+        let problems = answer["problems"].as_array().expect("a list");
+        assert!(
+            problems.iter().all(|problem| problem["code"] == code),
+            "{problems:?}"
+        );
+        assert_eq!(problems.is_empty(), code.is_empty());
+        assert_eq!(node.digest(), before);
+    }
+    let forced = push(&shop, &[&args[..], &["--force"]].concat()).await;
+    assert!(forced.status.success(), "{}", text(&forced.stderr));
+    assert_ne!(node.digest(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_one_object_is_shown_and_stops_nothing() {
+    let node = TestNode::start().await;
+    let wrong =
+        SHOP.replace("number: 80}", "number: 81}") + "---\n" + &SHOP.replace("shop", "cart");
+    let (_dir, path) = file("shop.yaml", &wrong);
+    let output = push(&path, &["--kong-admin-url", &node.url().to_string()]).await;
+    let error = text(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("error[BackendNotFound]"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_logged_once() {
+    let away = TestNode::start().await.stop().await;
+    let (_dir, shop) = file("shop.yaml", SHOP);
+    let output = push(
+        &shop,
+        &["--kong-admin-url", &url(away).to_string(), "--timeout", "2"],
+    )
+    .await;
+    let error = text(&output.stderr);
+    assert_eq!(error.matches("push failed").count(), 1, "{error}");
+    assert!(!error.contains('\u{1b}'), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_not_confirm_is_named_with_a_hint() {
     let here = TestNode::start().await;
     let away = TestNode::start().await.stop().await;

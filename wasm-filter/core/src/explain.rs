@@ -74,7 +74,9 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
     let headers = Given(collect(&question.headers));
     let cache = Cache::new();
     let Some(target) = Target::parse(authority.as_bytes(), target.as_bytes()) else {
-        return Ok(Trace::reply(Outcome::Rejected, Reply::BadRequest));
+        let mut trace = Trace::reply(Outcome::Rejected, Reply::BadRequest);
+        trace.hint = Some(rejected(target.as_bytes()).to_owned());
+        return Ok(trace);
     };
     // A client names the host that it asks for.
     let sni = match &question.sni {
@@ -131,6 +133,17 @@ pub fn explain(segments: &dyn Segments, question: &Question) -> Result<Trace, St
     trace.candidates =
         losers::losers(segments, &request, &headers, &cache, selected.as_ref()).map_err(broken)?;
     Ok(trace)
+}
+
+/// Why a request is no request that anything is asked about.
+fn rejected(target: &[u8]) -> &'static str {
+    match Target::parse(b"", target) {
+        Some(_) => "the Host header is no host name",
+        None => {
+            "the path or query is not valid: `/` begins it, `%` takes two hexadecimal digits, and spaces \
+             and control characters have to be escaped"
+        }
+    }
 }
 
 fn collect(headers: &BTreeMap<String, Values>) -> BTreeMap<String, Vec<String>> {

@@ -58,11 +58,12 @@ pub(super) struct Admin {
 /// There is no admin port.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "admin port {port}: {source} (hint: --admin-port PORT takes another, 0 any free one, off none)"
+    "admin port {port}: {error} (hint: --admin-port PORT takes another, 0 any free one, off none)"
 )]
 pub(super) struct AdminError {
     port: u16,
-    source: io::Error,
+    /// Not the `source`, which would be said once more behind the hint.
+    error: io::Error,
 }
 
 /// What the answers are made of.
@@ -100,9 +101,9 @@ impl Admin {
             ));
             Ok(socket)
         });
-        let failed = |source| AdminError {
+        let failed = |error| AdminError {
             port: wanted,
-            source,
+            error,
         };
         let socket = socket.map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;

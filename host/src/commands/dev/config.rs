@@ -64,6 +64,8 @@ pub(super) enum ConfigError {
     Source(String),
     #[error("--zone-size {0}: not a size (hint: 64m)")]
     ZoneSize(String),
+    #[error("--zone-size {0}: too small for any table (hint: 1m at least; 64m is the default)")]
+    SmallZone(String),
 }
 
 /// The least zone that makes sense: an empty table with some room.
@@ -96,9 +98,7 @@ impl Config {
             echo: !args.no_echo,
             backends: backends.collect::<Result<_, _>>()?,
             workers: args.workers,
-            zone_bytes: args::size(&args.zone_size)
-                .filter(|bytes| *bytes >= MIN_ZONE)
-                .ok_or_else(|| ConfigError::ZoneSize(args.zone_size.clone()))?,
+            zone_bytes: zone_bytes(&args.zone_size)?,
             strict: !args.no_strict,
             ignore_plugins: args.ignore_plugins,
             watch: !args.no_watch,
@@ -130,6 +130,14 @@ fn access_log(verbose: u8) -> AccessLog {
         AccessLog::Text
     } else {
         AccessLog::Off
+    }
+}
+
+fn zone_bytes(text: &str) -> Result<usize, ConfigError> {
+    match args::size(text) {
+        None => Err(ConfigError::ZoneSize(text.to_owned())),
+        Some(bytes) if bytes < MIN_ZONE => Err(ConfigError::SmallZone(text.to_owned())),
+        Some(bytes) => Ok(bytes),
     }
 }
 

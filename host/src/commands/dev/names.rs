@@ -11,10 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::event::Event;
+use super::stubs::Objects;
 use crate::object::ObjectKey;
+use crate::problem::{Problem, Severity};
 
 /// The system's resolver does not tell how long an answer is good for.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -39,6 +41,8 @@ struct State {
     wanted: BTreeSet<String>,
     /// What was found, sorted.
     found: BTreeMap<String, Vec<IpAddr>>,
+    /// Why the last look-up of a name failed.
+    failed: BTreeMap<String, String>,
     closing: bool,
     /// Names were added since the last round.
     fresh: bool,
@@ -62,6 +66,7 @@ impl Names {
             return;
         }
         state.found.retain(|name, _| wanted.contains(name));
+        state.failed.retain(|name, _| wanted.contains(name));
         state.wanted = wanted;
         state.fresh = true;
         drop(state);
@@ -97,6 +102,34 @@ impl Names {
             (key, json.to_string().into_bytes().into())
         };
         state.found.iter().map(object).collect()
+    }
+
+    /// Whether the last look-up of a name failed.
+    pub(super) fn has_failed(&self, name: &str) -> bool {
+        lock(&self.shared.state).failed.contains_key(name)
+    }
+
+    /// What is wrong with the Services whose names could not be looked up.
+    pub(super) fn problems(&self, objects: &Objects) -> Vec<Problem> {
+        let state = lock(&self.shared.state);
+        if state.failed.is_empty() {
+            return Vec::new();
+        }
+        let problem = |(key, json): (&ObjectKey, &Arc<[u8]>)| {
+            let name = external_name(key, json)?;
+            let why = state.failed.get(&name)?;
+            let then = match state.found.contains_key(&name) {
+                true => "the addresses that it had stay in use",
+                false => "requests are answered 503",
+            };
+            let message = format!("{name} cannot be looked up: {why}; {then}");
+            let problem = Problem::new("UnresolvedName", Severity::Warning, message)
+                .hint("is the name right, and does it resolve on this machine? It is tried again");
+            let mut problem = problem.about(key.clone());
+            "spec.externalName".clone_into(&mut problem.field);
+            Some(problem)
+        };
+        objects.iter().filter_map(problem).collect()
     }
 }
 
@@ -134,24 +167,46 @@ fn follow(shared: &Shared, events: &Sender<Event>) {
     }
 }
 
-/// Looks one name up. Are its addresses others than before?
+/// Looks one name up. Is there anything to tell: other addresses than before, or none any more?
 fn look_up(shared: &Shared, name: &str) -> bool {
-    let mut addresses: Vec<IpAddr> = match (name, 0).to_socket_addrs() {
-        Ok(found) => found.map(|address| address.ip()).collect(),
-        Err(error) => {
-            tracing::warn!(name, %error, "an ExternalName cannot be looked up");
-            return false;
-        }
-    };
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses.truncate(MAX_ADDRESSES);
+    let found = (name, 0).to_socket_addrs();
+    let found = found.map(|found| found.map(|address| address.ip()).collect::<Vec<_>>());
     let mut state = lock(&shared.state);
     // It may have gone in the meantime.
-    if addresses.is_empty() || !state.wanted.contains(name) {
+    if !state.wanted.contains(name) {
         return false;
     }
-    state.found.insert(name.to_owned(), addresses.clone()) != Some(addresses)
+    let why = match found {
+        Ok(mut addresses) if !addresses.is_empty() => {
+            addresses.sort_unstable();
+            addresses.dedup();
+            addresses.truncate(MAX_ADDRESSES);
+            let again = state.failed.remove(name).is_some();
+            let before = state.found.insert(name.to_owned(), addresses.clone());
+            return again || before != Some(addresses);
+        }
+        Ok(_) => "it has no address".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    tracing::debug!(name, why, "an ExternalName cannot be looked up");
+    // Resolvers say the same failure in several words; the first stays.
+    let fresh = !state.failed.contains_key(name);
+    state.failed.entry(name.to_owned()).or_insert(why);
+    fresh
+}
+
+/// The name that a Service stands for, as the translator writes it.
+fn external_name(key: &ObjectKey, json: &[u8]) -> Option<String> {
+    if key.kind != "Service" || !key.group.is_empty() {
+        return None;
+    }
+    let object: Value = serde_json::from_slice(json).ok()?;
+    let spec = object.get("spec")?;
+    if spec.get("type")? != "ExternalName" {
+        return None;
+    }
+    let name = spec.get("externalName")?.as_str()?;
+    Some(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase())
 }
 
 /// What is locked here is whole at each step.
@@ -182,6 +237,25 @@ mod tests {
         };
         assert_eq!((&*key.kind, &*key.name), ("ResolvedName", "localhost"));
         assert!(String::from_utf8_lossy(json).contains("127.0.0.1"));
+        // One round tells of both.
+        let service = |name: &str, external: &str| {
+            let key = ObjectKey::new("v1", "Service", "d", name);
+            let json = json!({"spec": {"type": "ExternalName", "externalName": external}});
+            (key, json.to_string().into_bytes().into())
+        };
+        let problems = names.problems(&Objects::from([
+            service("here", "localhost"),
+            service("away", "No-Such-Name.invalid."),
+        ]));
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        let object = problem.object.as_ref().map(ToString::to_string);
+        assert_eq!(object.as_deref(), Some("Service d/away"));
+        assert!(
+            problem.message.contains("cannot be looked up"),
+            "{problem:?}"
+        );
         names.set(BTreeSet::new());
         assert!(names.objects().is_empty());
     }

@@ -148,6 +148,7 @@ pub(super) fn explain(config: &Config, ports: &Ports, error: &ListenError) -> St
     let ingress = number == config.ingress_port;
     let admin = config.admin.is_some_and(|admin| admin.port() == number);
     let hint = match ports.get(&number).and_then(|port| port.listener) {
+        _ if error.not_here() => "--bind takes an address of this machine".to_owned(),
         _ if admin => "it is the admin port; --admin-port PORT takes another".to_owned(),
         _ if ingress => "--ingress-port PORT takes another".to_owned(),
         None => "--ingress-tls-port PORT takes another, 0 none".to_owned(),

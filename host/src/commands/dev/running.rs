@@ -18,6 +18,7 @@ use super::pull::Pull;
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
 use super::{certificates, client_auth, upstream_tls};
 use crate::commands::Failure;
+use crate::commands::answer::{self, Placeholders, Plugins};
 use crate::dump::Dump;
 use crate::gateway::{
     AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair, Listening, Monitor,
@@ -84,6 +85,8 @@ pub(super) struct Effect {
     pub(super) work: Duration,
     /// Problems that were not there before.
     pub(super) problems: Vec<Problem>,
+    /// By how many there are fewer, and how many there are now.
+    pub(super) solved: (usize, usize),
     /// Substitutions that were not there before.
     pub(super) substitutions: Vec<Substitution>,
     /// Ports that are new or serve something else.
@@ -209,7 +212,12 @@ impl Running {
 
     /// What the table does with a request; both are JSON.
     pub(super) fn explain(&mut self, request: &str) -> Result<String, SessionError> {
-        self.session.explain(request)
+        let plugins = match self.config.ignore_plugins {
+            true => Plugins::Ignored,
+            false => Plugins::Refused,
+        };
+        let answer = self.session.explain(request)?;
+        Ok(answer::complete(answer, &Placeholders::default(), plugins))
     }
 
     /// Where the gateway listens.
@@ -220,6 +228,12 @@ impl Running {
     /// The gateway's counters.
     pub(super) fn monitor(&self) -> Monitor {
         self.gateway.monitor()
+    }
+
+    /// Whether the name of an ExternalName, `name:port`, could not be looked up.
+    pub(super) fn is_unresolved(&self, name: &str) -> bool {
+        let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
+        self.names.has_failed(name)
     }
 
     /// Number of workers.
@@ -277,6 +291,10 @@ impl Running {
         // A Secret can change without the table.
         self.secure(&self.ports.clone());
         self.secure_upstreams();
+        let had = self.problems.len();
+        let problems = self.look_for_problems();
+        // One that only reads otherwise now is not solved.
+        let solved = had.saturating_sub(self.problems.len());
         let mut ports = self.ports.clone();
         ports.retain(|number, port| before.get(number) != Some(port));
         let mut closed: Vec<u16> = before.keys().copied().collect();
@@ -286,7 +304,8 @@ impl Running {
             published,
             latency,
             work,
-            problems: self.look_for_problems(),
+            problems,
+            solved: (solved, self.problems.len()),
             substitutions: new,
             ports,
             closed,
@@ -323,6 +342,8 @@ impl Running {
                     continue;
                 }
                 Applied::Refused(problem) => {
+                    // The file says what it is called, even if nothing may be called so.
+                    let problem = problem.about(key.clone());
                     self.refused.insert(key.clone(), problem);
                 }
                 Applied::Stored | Applied::Unchanged | Applied::SetAside(_) => {}
@@ -450,6 +471,7 @@ impl Running {
         problems.extend(self.findings.values().flatten().cloned());
         problems.extend(self.secured.values().flat_map(|(_, found)| found.clone()));
         problems.extend(self.upstream_tls.1.iter().cloned());
+        problems.extend(self.names.problems(&self.objects));
         let mut locator = Locator::default();
         for problem in &mut problems {
             self.set.place(problem, &objects, &mut locator);

@@ -1,5 +1,6 @@
 //! What `dev` says.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use super::ports::{self, Ports};
 use super::rebuild::Rebuild;
 use super::running::{Effect, Running};
 use super::stubs::Substitution;
-use crate::dump::{Host, Match, ValueMatch};
+use crate::dump::{Backend, Host, Match, Service, ValueMatch};
 use crate::object::ObjectKey;
 use crate::problem::Problem;
 use crate::render::{self, Grid, plural, style};
@@ -124,6 +125,18 @@ pub(super) fn effect(out: &mut dyn Write, config: &Config, effect: &Effect) -> i
     }
     listeners(out, config, &effect.ports, (None, None))?;
     problems(out, &effect.problems)?;
+    match effect.solved {
+        (0, _) => {}
+        (solved, 0) => {
+            let good = style::GOOD;
+            writeln!(
+                out,
+                "{good}{} solved{good:#}, none left",
+                plural(solved, "problem")
+            )?;
+        }
+        (solved, left) => writeln!(out, "{} solved, {left} left", plural(solved, "problem"))?,
+    }
     for error in &effect.errors {
         self::error(out, error)?;
     }
@@ -271,13 +284,11 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
         .hosts
         .iter()
         .flat_map(|host| host.matches.iter().map(move |matched| (host, matched)));
+    let alive = Alive::of(running);
     let usable = |host: &Host, matched: &Match| {
         matched.path.value.starts_with('/')
             && matches!(&*matched.path.kind, "Exact" | "Prefix" | "PathPrefix")
-            && matched
-                .backends
-                .iter()
-                .any(|backend| backend.invalid.is_none())
+            && alive.serves(matched)
             && (host.scope.starts_with("port:") || host.scope.starts_with("ingress"))
             // What a value must be to fit a pattern is not for us to say.
             && matched.headers.iter().all(|header| example(header).is_some())
@@ -345,6 +356,47 @@ fn commands(config: &Config, running: &Running) -> Option<(String, String)> {
     }
     explain += &format!("{options} {}", quote(&asked));
     Some((curl, explain))
+}
+
+/// Services that can answer.
+struct Alive<'a> {
+    services: BTreeSet<(&'a str, &'a str, String)>,
+    plugins: bool,
+}
+
+impl<'a> Alive<'a> {
+    fn of(running: &'a Running) -> Self {
+        let can = |service: &&Service| {
+            let name = service.external_name();
+            // A name that was not looked up yet may well have addresses.
+            !service.endpoints.is_empty() || name.is_some_and(|name| !running.is_unresolved(name))
+        };
+        let services = running.dump.services.iter().filter(can).map(|service| {
+            let port = render::port(&service.port);
+            (&*service.namespace, &*service.name, port)
+        });
+        Self {
+            services: services.collect(),
+            plugins: running.config.ignore_plugins,
+        }
+    }
+
+    /// Whether all shares of a match are answered by a Service, and without plugins that are missing.
+    fn serves(&self, matched: &Match) -> bool {
+        let plugins = matched
+            .rest
+            .get("plugins")
+            .is_some_and(|set| !set.is_null());
+        let named = |backend: &Backend| {
+            let port = render::port(&backend.port);
+            let key = (&*backend.namespace, &*backend.name, port);
+            backend.weight == 0 || (backend.invalid.is_none() && self.services.contains(&key))
+        };
+        let backends = &matched.backends;
+        (self.plugins || !plugins)
+            && backends.iter().any(|backend| backend.weight > 0)
+            && backends.iter().all(named)
+    }
 }
 
 /// A value that fits, if that is plain.

@@ -62,7 +62,7 @@ pub struct Trace {
     /// The message of the gateway's own answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What may help, where no rule was found.
+    /// What may help, where no rule was found or the request is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The rule that was chosen.

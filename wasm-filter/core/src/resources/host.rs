@@ -22,6 +22,9 @@ pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
     if name.contains('*') {
         return Err(format!("{shown}: `*` may only be the whole first label"));
     }
+    if name.contains("://") {
+        return Err(format!("{shown} is a URL: only its host name belongs here"));
+    }
     if name.contains(':') {
         return Err(format!("{shown} must not have a port"));
     }

@@ -215,7 +215,7 @@ fn resolve(
     if service.refused() {
         return Err(Failure {
             reason: "UnsupportedValue",
-            finding: Some(refused(format!("{field}.name"), namespace, name)),
+            finding: Some(refused(format!("{field}.name"), (namespace, name), service)),
         });
     }
     Ok(ServicePort {

@@ -82,6 +82,7 @@ fn services(state: &State, tried: &HashMap<SocketAddr, Tried>) -> Vec<Service> {
         namespace: service.namespace.clone(),
         name: service.name.clone(),
         port: render::port(&service.port),
+        external_name: service.external_name().map(str::to_owned),
         endpoints: service
             .endpoints
             .iter()

@@ -17,6 +17,8 @@ pub(crate) struct ServiceAnnotations {
     pub(crate) refused: bool,
     pub(crate) protocol: Option<UpstreamProtocol>,
     pub(crate) path: Option<Box<str>>,
+    /// The first that was refused, with its value, for those who refer to the Service.
+    pub(crate) culprit: Option<Box<str>>,
     pub(crate) host_header: Option<Box<str>>,
     pub(crate) connect_timeout: Option<u32>,
     pub(crate) write_timeout: Option<u32>,
@@ -50,7 +52,13 @@ pub(crate) fn read(metadata: &Field<'_, '_>, sink: &mut Sink) -> Option<Box<Serv
             None => continue,
         };
         match field.text(sink) {
-            Ok(value) => out.read(name, value.unwrap_or_default().trim(), &field, sink),
+            Ok(value) => {
+                let (before, value) = (out.refused, value.unwrap_or_default().trim());
+                out.read(name, value, &field, sink);
+                if out.refused && !before {
+                    out.culprit = Some(format!("{key}: {}", quote(value)).into());
+                }
+            }
             // Told already.
             Err(_) => out.refused |= !tunes(name),
         }

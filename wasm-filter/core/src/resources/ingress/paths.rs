@@ -34,7 +34,8 @@ pub(super) fn read(
     let field = entry.key("path");
     let text = merge_slashes(field.text(sink)?.unwrap_or_default());
     let kind = entry.key("pathType");
-    let parsed = match kind.text(sink)?.unwrap_or("ImplementationSpecific") {
+    let kind_text = kind.text(sink)?.unwrap_or("ImplementationSpecific");
+    let parsed = match kind_text {
         "Exact" => path::exact(&text),
         "Prefix" => path::prefix(&text),
         "ImplementationSpecific" => {
@@ -62,6 +63,16 @@ pub(super) fn read(
     };
     match parsed {
         Ok(path) => Ok(IngressPathMatch::Is(path)),
+        // What is meant is plain, and the character that no path has is not the reason.
+        Err(_) if text.starts_with(&*prefix.0) => {
+            let message = format!(
+                "{} is a regular expression, which pathType {kind_text} does not take",
+                quote(&text)
+            );
+            let hint = "a regular expression needs pathType ImplementationSpecific";
+            sink.push(field.error(Code::InvalidPath, message).hint(hint));
+            Err(Reported)
+        }
         Err(message) => {
             sink.push(field.error(Code::InvalidPath, message));
             Err(Reported)

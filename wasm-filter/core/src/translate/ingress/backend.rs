@@ -4,6 +4,7 @@ use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding};
 use crate::resources::field::quote;
 use crate::resources::ingress::{BackendPort, IngressBackend};
+use crate::resources::service::Service;
 use crate::table::model::{BackendTarget, ServicePort};
 use crate::translate::deps::Reads;
 use crate::translate::plugins::Plugins;
@@ -51,7 +52,7 @@ pub(super) fn target(
     if let Some(service) = service {
         let name_field = || format!("{}.service.name", field());
         if service.refused() {
-            findings.push(refused(name_field(), namespace, name));
+            findings.push(refused(name_field(), (namespace, name), service));
             return BackendTarget::Invalid;
         }
         let id = Id::new(Kind::Service, namespace, name);
@@ -68,13 +69,23 @@ pub(super) fn target(
 }
 
 /// The finding about a Service whose annotations must not be ignored.
-pub(crate) fn refused(field: String, namespace: &str, name: &str) -> Finding {
+pub(crate) fn refused(
+    field: String,
+    (namespace, name): (&str, &str),
+    service: &Service,
+) -> Finding {
+    let annotations = service.annotations.as_ref();
+    let culprit = annotations.and_then(|annotations| annotations.culprit.as_deref());
+    let what = match culprit {
+        Some(culprit) => format!("the annotation {culprit}, which"),
+        None => "an annotation that".to_owned(),
+    };
     Finding::error(
         Code::UnsupportedField,
         field,
         format!(
-            "Service {namespace}/{name} has an annotation that is not supported and must not be \
-             ignored; requests are answered 500"
+            "Service {namespace}/{name} has {what} is not supported and must not be ignored; \
+             requests are answered 500"
         ),
     )
 }
