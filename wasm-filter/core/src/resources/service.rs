@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::annotations::service::{self as annotations, ServiceAnnotations};
 use super::field::{Field, Read, Reported, Sink, quote};
 use super::host;
+use super::unknown;
 use crate::problem::Code;
 use crate::table::model::{HostPattern, UpstreamProtocol};
 
@@ -19,6 +20,42 @@ pub(crate) struct Service {
     /// `None`: there are none that say anything.
     pub(crate) annotations: Option<Box<ServiceAnnotations>>,
 }
+
+/// `ServiceSpec` of Kubernetes.
+const SPEC: [&str; 22] = [
+    "ports",
+    "selector",
+    "clusterIP",
+    "clusterIPs",
+    "type",
+    "externalIPs",
+    "sessionAffinity",
+    "sessionAffinityConfig",
+    "loadBalancerIP",
+    "loadBalancerSourceRanges",
+    "loadBalancerClass",
+    "allocateLoadBalancerNodePorts",
+    "externalName",
+    "externalTrafficPolicy",
+    "internalTrafficPolicy",
+    "trafficDistribution",
+    "healthCheckNodePort",
+    "publishNotReadyAddresses",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    // Of older versions.
+    "ipFamily",
+    "topologyKeys",
+];
+/// `ServicePort` of Kubernetes.
+const PORT: [&str; 6] = [
+    "name",
+    "protocol",
+    "appProtocol",
+    "port",
+    "targetPort",
+    "nodePort",
+];
 
 /// Where the endpoints of a Service come from.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +96,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
     let mut annotations = annotations::read(&metadata, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
+    unknown::warn(&spec, &SPEC, sink);
     let source = if spec.key("type").text(sink) == Ok(Some("ExternalName")) {
         read_name(&spec.key("externalName"), sink).map_or(Source::Nowhere, Source::Name)
     } else {
@@ -150,6 +188,7 @@ fn read_cluster_ips(spec: &Field<'_, '_>, sink: &mut Sink) -> Box<[IpAddr]> {
 
 fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
     port.required_object(sink)?;
+    unknown::warn(port, &PORT, sink);
     let protocol = port.key("protocol").text(sink)?.unwrap_or("TCP");
     let target = port.key("targetPort");
     let target = match target.is_text() {
