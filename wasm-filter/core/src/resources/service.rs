@@ -71,6 +71,8 @@ pub(crate) enum Source {
 /// One port of a Service.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServicePortSpec {
+    /// Position in `spec.ports`.
+    pub(crate) index: u16,
     /// Empty if it has none; EndpointSlices name it so too.
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
@@ -107,7 +109,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
         .items(sink)
         .unwrap_or_default()
         .iter()
-        .filter_map(|(_, port)| read_port(port, sink).ok().flatten())
+        .filter_map(|(index, port)| read_port(*index, port, sink).ok().flatten())
         .collect();
     if let Some(annotations) = &mut annotations
         && annotations.tls.is_some()
@@ -186,7 +188,7 @@ fn read_cluster_ips(spec: &Field<'_, '_>, sink: &mut Sink) -> Box<[IpAddr]> {
     out.into()
 }
 
-fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
+fn read_port(index: u16, port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
     port.required_object(sink)?;
     unknown::warn(port, &PORT, sink);
     let protocol = port.key("protocol").text(sink)?.unwrap_or("TCP");
@@ -196,6 +198,7 @@ fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSp
         false => None,
     };
     let spec = ServicePortSpec {
+        index,
         name: port.key("name").text(sink)?.unwrap_or_default().into(),
         port: port.key("port").required_port(sink)?,
         target: target.map(Into::into),
