@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
+use crate::skipped::{self, Skipped};
 
 use silverback_core::table::build::TableBuilder;
 use silverback_core::translate::{Applied, Options, Translator};
@@ -21,8 +22,8 @@ pub struct Offline {
     translator: Translator,
     /// Everything that is wrong, with places, in the order of files and lines.
     pub problems: Vec<Problem>,
-    /// Objects of kinds that are not read.
-    pub ignored: Vec<ObjectKey>,
+    /// Objects that have no part in the table: of kinds that are not read, of other classes.
+    pub skipped: Vec<Skipped>,
     /// Objects that are read.
     pub translated: usize,
 }
@@ -59,28 +60,51 @@ impl Offline {
             translator.apply(json);
         }
         let mut problems = set.problems();
-        let mut ignored = Vec::new();
-        for (key, object) in &objects {
+        let mut skipped = Vec::new();
+        for object in objects.values() {
             match translator.apply(&object.json) {
                 Applied::Stored(_) | Applied::Unchanged(_) => {}
-                Applied::Ignored { .. } => ignored.push(key.clone()),
+                Applied::Ignored { .. } => {
+                    skipped.push(Skipped::unread(object));
+                    problems.extend(skipped::problem(object));
+                }
                 Applied::Refused(problem) => problems.push((&problem).into()),
             }
         }
         translator.commit();
         let found = translator.problems();
         problems.extend(found.flat_map(|(_, problems)| problems.iter().map(Problem::from)));
-        let mut locator = Locator::default();
-        for problem in &mut problems {
-            set.place(problem, &objects, &mut locator);
-        }
-        sort(&mut problems);
-        Ok(Self {
+        let others = translator.of_other_classes();
+        skipped.extend(others.map(|(object, reason)| Skipped {
+            object: (&object).into(),
+            reason,
+        }));
+        skipped.sort_by(|a, b| a.object.cmp(&b.object));
+        let translated = objects.len().saturating_sub(skipped.len());
+        let mut offline = Self {
             translator,
-            problems,
-            translated: objects.len() - ignored.len(),
-            ignored,
-        })
+            problems: Vec::new(),
+            translated,
+            skipped,
+        };
+        offline.add(set, problems);
+        Ok(offline)
+    }
+
+    /// Adds problems, with their places in the manifests.
+    pub fn add(&mut self, set: &ManifestSet, problems: Vec<Problem>) {
+        let objects = set.objects();
+        let mut locator = Locator::default();
+        for mut problem in problems {
+            set.place(&mut problem, &objects, &mut locator);
+            self.problems.push(problem);
+        }
+        sort(&mut self.problems);
+    }
+
+    /// What must be known outside of the table, as JSON.
+    pub fn entities(&self) -> impl Iterator<Item = &str> {
+        self.translator.entities().map(|(_, json)| json)
     }
 
     /// What the table does with a request, both as JSON.
@@ -106,11 +130,11 @@ impl Offline {
     }
 }
 
-/// Kinds that are not read, with how many objects there are of each.
-pub fn count_kinds(ignored: &[ObjectKey]) -> BTreeMap<&str, usize> {
+/// Kinds of objects that are skipped, with how many there are of each.
+pub fn count_kinds(skipped: &[Skipped]) -> BTreeMap<&str, usize> {
     let mut kinds = BTreeMap::new();
-    for key in ignored {
-        *kinds.entry(&*key.kind).or_default() += 1;
+    for skipped in skipped {
+        *kinds.entry(&*skipped.object.kind).or_default() += 1;
     }
     kinds
 }

@@ -16,9 +16,9 @@ mod value;
 use std::io::{self, Write};
 
 use crate::commands::Failure;
-use crate::object::ObjectKey;
 use crate::offline::{self, Offline};
 use crate::problem::Severity;
+use crate::skipped::Skipped;
 
 pub use codes::codes;
 pub use diff::diff;
@@ -67,7 +67,7 @@ pub fn input_of(offline: &Offline, what: &str, verbose: u8) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     if verbose > 0 {
         problems(&mut err, &offline.problems)?;
-        return ignored(&mut err, &offline.ignored);
+        return skipped(&mut err, &offline.skipped);
     }
     // What could not be read may well be why the answer is not what one expects.
     let broken: Vec<_> = offline
@@ -94,11 +94,15 @@ pub fn input_of(offline: &Offline, what: &str, verbose: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// Objects of kinds that are not read.
-pub fn ignored(out: &mut dyn Write, ignored: &[ObjectKey]) -> io::Result<()> {
+/// Objects that have no part in the table, and why.
+pub fn skipped<'s>(
+    out: &mut dyn Write,
+    skipped: impl IntoIterator<Item = &'s Skipped>,
+) -> io::Result<()> {
     let dim = style::DIM;
-    for key in ignored {
-        writeln!(out, "{dim}skipped{dim:#} {}", visible(&key.to_string()))?;
+    for Skipped { object, reason } in skipped {
+        let object = visible(&object.to_string());
+        writeln!(out, "{dim}skipped{dim:#} {object}: {}", visible(reason))?;
     }
     Ok(())
 }
@@ -138,7 +142,7 @@ pub fn summary(
         plural(offline.translated, "object"),
         plural(files, "file"),
     )?;
-    let kinds = offline::count_kinds(&offline.ignored);
+    let kinds = offline::count_kinds(&offline.skipped);
     if !kinds.is_empty() {
         let kinds: Vec<_> = kinds
             .iter()
