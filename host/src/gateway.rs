@@ -68,6 +68,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use access::{AccessEvent, AccessHook, Answer, Attempts};
 pub use certificates::{
     CertificateError, CertificateErrors, Certificates, ClientAuth, ClientAuthMode, KeyPair,
+    PairError,
 };
 pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use host_pattern::HostPattern;

@@ -35,6 +35,17 @@ impl ObjectKey {
     }
 }
 
+impl From<&silverback_core::object::ObjectKey> for ObjectKey {
+    fn from(key: &silverback_core::object::ObjectKey) -> Self {
+        Self {
+            group: key.group.to_string(),
+            kind: key.kind.to_string(),
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -12,6 +12,7 @@ use crate::dump::{Dump, DumpError};
 use crate::manifests::{Locator, ManifestSet};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
+use crate::skipped::{self, Skipped};
 
 use silverback_core::table::build::TableBuilder;
 use silverback_core::table::layout::ROUTE_SEGMENTS;
@@ -24,8 +25,8 @@ pub struct Offline {
     translator: Translator,
     /// Everything that is wrong, with places, in the order of files and lines.
     pub problems: Vec<Problem>,
-    /// Objects of kinds that are not read.
-    pub ignored: Vec<ObjectKey>,
+    /// Objects that have no part in the table: of kinds that are not read, of other classes.
+    pub skipped: Vec<Skipped>,
     /// Objects that are read.
     pub translated: usize,
 }
@@ -65,11 +66,14 @@ impl Offline {
             translator.apply(json);
         }
         let mut problems = set.problems();
-        let mut ignored = Vec::new();
+        let mut skipped = Vec::new();
         for (key, object) in &objects {
             match translator.apply(&object.json) {
                 Applied::Stored(_) | Applied::Unchanged(_) => {}
-                Applied::Ignored { .. } => ignored.push(key.clone()),
+                Applied::Ignored { .. } => {
+                    skipped.push(Skipped::unread(object));
+                    problems.extend(skipped::problem(object));
+                }
                 // The file says what it is called, even if nothing may be called so.
                 Applied::Refused(problem) => {
                     problems.push(Problem::from(&problem).about(key.clone()));
@@ -79,17 +83,37 @@ impl Offline {
         translator.commit();
         let found = translator.problems();
         problems.extend(found.flat_map(|(_, problems)| problems.iter().map(Problem::from)));
-        let mut locator = Locator::default();
-        for problem in &mut problems {
-            set.place(problem, &objects, &mut locator);
-        }
-        sort(&mut problems);
-        Ok(Self {
+        let others = translator.of_other_classes();
+        skipped.extend(others.map(|(object, reason)| Skipped {
+            object: (&object).into(),
+            reason,
+        }));
+        skipped.sort_by(|a, b| a.object.cmp(&b.object));
+        let translated = objects.len().saturating_sub(skipped.len());
+        let mut offline = Self {
             translator,
-            problems,
-            translated: objects.len() - ignored.len(),
-            ignored,
-        })
+            problems: Vec::new(),
+            translated,
+            skipped,
+        };
+        offline.add_problems(set, problems);
+        Ok(offline)
+    }
+
+    /// Adds problems, with their places in the manifests.
+    pub fn add_problems(&mut self, set: &ManifestSet, problems: Vec<Problem>) {
+        let objects = set.objects();
+        let mut locator = Locator::default();
+        for mut problem in problems {
+            set.place(&mut problem, &objects, &mut locator);
+            self.problems.push(problem);
+        }
+        sort(&mut self.problems);
+    }
+
+    /// What must be known outside of the table, as JSON.
+    pub fn entities(&self) -> impl Iterator<Item = &str> {
+        self.translator.entities().map(|(_, json)| json)
     }
 
     /// The DNS names whose addresses are endpoints.
@@ -148,11 +172,11 @@ impl Offline {
     }
 }
 
-/// Kinds that are not read, with how many objects there are of each.
-pub fn count_kinds(ignored: &[ObjectKey]) -> BTreeMap<&str, usize> {
+/// Kinds of objects that are skipped, with how many there are of each.
+pub fn count_kinds(skipped: &[Skipped]) -> BTreeMap<&str, usize> {
     let mut kinds = BTreeMap::new();
-    for key in ignored {
-        *kinds.entry(&*key.kind).or_default() += 1;
+    for skipped in skipped {
+        *kinds.entry(&*skipped.object.kind).or_default() += 1;
     }
     kinds
 }

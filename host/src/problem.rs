@@ -71,6 +71,11 @@ pub struct CodePage {
 /// The host's own codes: of files, and of the translator itself.
 const HOST_CODES: &[CodePage] = &[
     CodePage {
+        code: "CertificateForOthers",
+        cause: "A certificate is served for a host that none of its names covers.",
+        cure: "Have it issued for the host (as a subject alternative name), or correct the host; clients that verify it refuse it.",
+    },
+    CodePage {
         code: "ClientValidationConflict",
         cause: "Gateways that share a port ask its clients for different certificates.",
         cure: "Give them the same `spec.tls.frontend`, or other ports; until then the port has no handshake.",
@@ -111,9 +116,14 @@ const HOST_CODES: &[CodePage] = &[
         cure: "Correct `spec.externalName`, or the machine's resolver; it is looked up again every 30 s. Until then requests are answered 503, or go to the addresses that were found before.",
     },
     CodePage {
+        code: "UnsupportedKind",
+        cause: "An object that is about routing is of a kind or version that is not read, or its kind is misspelt.",
+        cure: "Write it as the hint says, or remove it; until then it is skipped.",
+    },
+    CodePage {
         code: "UnusableCertificate",
         cause: "A Secret whose certificate is served or shown to upstreams, or a Secret or ConfigMap with authorities for upstreams or clients, is missing or has none that can be used.",
-        cure: "Create it with `kubectl create secret tls`, or correct the ConfigMap's `ca.crt`; until then its hosts have no certificate of their own, requests to the upstreams concerned are answered 502, and clients that would be verified by it have no handshake.",
+        cure: "Create it with `kubectl create secret tls` from a certificate and its own key, or correct the ConfigMap's `ca.crt`; until then its hosts have no certificate of their own, requests to the upstreams concerned are answered 502, and clients that would be verified by it have no handshake.",
     },
 ];
 
@@ -158,7 +168,6 @@ impl fmt::Display for Source {
 impl From<&silverback_core::problem::Problem> for Problem {
     fn from(problem: &silverback_core::problem::Problem) -> Self {
         use silverback_core::problem::Severity as Core;
-        let key = &problem.object;
         Self {
             code: problem.code.as_str().into(),
             severity: match problem.severity {
@@ -166,12 +175,7 @@ impl From<&silverback_core::problem::Problem> for Problem {
                 Core::Warning => Severity::Warning,
                 Core::Error => Severity::Error,
             },
-            object: Some(ObjectKey {
-                group: key.group.to_string(),
-                kind: key.kind.to_string(),
-                namespace: key.namespace.to_string(),
-                name: key.name.to_string(),
-            }),
+            object: Some((&problem.object).into()),
             field: problem.field.to_string(),
             message: problem.message.to_string(),
             hint: problem.hint.to_string(),

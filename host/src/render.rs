@@ -16,9 +16,9 @@ mod value;
 use std::io::{self, Write};
 
 use crate::commands::Failure;
-use crate::object::ObjectKey;
 use crate::offline::{self, Offline};
 use crate::problem::{Problem, Severity};
+use crate::skipped::Skipped;
 
 pub use codes::codes;
 pub use diff::diff;
@@ -84,7 +84,7 @@ fn input_with(
     let mut err = anstream::stderr().lock();
     if verbose > 0 {
         problems(&mut err, &offline.problems)?;
-        return ignored(&mut err, &offline.ignored);
+        return skipped(&mut err, &offline.skipped);
     }
     let shown = |problem: &&Problem| problem.severity == Severity::Error && shown(problem);
     let all = offline.problems.iter();
@@ -106,11 +106,15 @@ fn input_with(
     Ok(())
 }
 
-/// Objects of kinds that are not read.
-pub fn ignored(out: &mut dyn Write, ignored: &[ObjectKey]) -> io::Result<()> {
+/// Objects that have no part in the table, and why.
+pub fn skipped<'s>(
+    out: &mut dyn Write,
+    skipped: impl IntoIterator<Item = &'s Skipped>,
+) -> io::Result<()> {
     let dim = style::DIM;
-    for key in ignored {
-        writeln!(out, "{dim}skipped{dim:#} {}", visible(&key.to_string()))?;
+    for Skipped { object, reason } in skipped {
+        let object = visible(&object.to_string());
+        writeln!(out, "{dim}skipped{dim:#} {object}: {}", visible(reason))?;
     }
     Ok(())
 }
@@ -150,7 +154,7 @@ pub fn summary(
         plural(offline.translated, "object"),
         plural(files, "file"),
     )?;
-    let kinds = offline::count_kinds(&offline.ignored);
+    let kinds = offline::count_kinds(&offline.skipped);
     if !kinds.is_empty() {
         let kinds: Vec<_> = kinds
             .iter()

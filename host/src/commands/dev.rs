@@ -50,6 +50,8 @@ use super::Failure;
 use crate::args::DevArgs;
 use crate::manifests::ManifestSet;
 use crate::object::ObjectKey;
+use crate::offline::Offline;
+use crate::problem::Problem;
 
 /// What events are about.
 struct Dev {
@@ -143,6 +145,11 @@ pub(super) fn echoes(set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)> {
     let files = set.objects();
     objects.retain(|key, _| !files.contains_key(key));
     objects.into_iter().collect()
+}
+
+/// What the gateway would say about the certificates of these files.
+pub(super) fn certificate_problems(set: &ManifestSet, offline: &Offline) -> Vec<Problem> {
+    certificates::problems(set, offline)
 }
 
 // === impl Dev ===

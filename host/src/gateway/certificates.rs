@@ -72,6 +72,17 @@ pub enum CertificateError {
     Authorities(String),
 }
 
+/// Why a certificate and a key cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PairError {
+    /// The key is that of another certificate.
+    #[error("the private key belongs to another certificate")]
+    Strangers,
+    /// One of them is missing or cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
 /// All that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateErrors(pub Vec<CertificateError>);
@@ -83,8 +94,14 @@ impl KeyPair {
     ///
     /// # Errors
     /// Why not, with nothing of the key.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), PairError> {
         tls::key(self, &tls::provider()).map(drop)
+    }
+
+    /// Does one of the certificate's names cover this host? `None` if it cannot be told.
+    #[must_use]
+    pub fn covers(&self, host: &str) -> Option<bool> {
+        tls::covers(&self.chain, host)
     }
 }
 

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio_rustls::rustls;
 
-use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, ServerConfig};
 
-use super::certificates::{CertificateError, CertificateErrors, Certificates, ClientAuth, KeyPair};
+use super::certificates::{
+    CertificateError, CertificateErrors, Certificates, ClientAuth, KeyPair, PairError,
+};
 use super::client_auth;
 use super::host_pattern::{self, HostPattern};
 
@@ -167,25 +170,40 @@ impl Keys {
             return Err("there is none".to_owned());
         }
         let keys = pairs.iter().map(|pair| key(pair, provider));
-        Ok(Self(keys.collect::<Result<_, _>>()?))
+        let keys = keys.collect::<Result<_, PairError>>();
+        Ok(Self(keys.map_err(|error| error.to_string())?))
     }
 }
 
 /// Reads a certificate and its key.
-pub(super) fn key(pair: &KeyPair, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, String> {
+pub(super) fn key(
+    pair: &KeyPair,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, PairError> {
+    let unreadable = PairError::Unreadable;
     let chain = CertificateDer::pem_slice_iter(pair.chain.as_bytes());
     let chain: Vec<_> = chain
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("no PEM: {error}"))?;
+        .map_err(|error| unreadable(format!("no PEM: {error}")))?;
     if chain.is_empty() {
-        return Err("there is no CERTIFICATE in it".to_owned());
+        return Err(unreadable("there is no CERTIFICATE in it".to_owned()));
     }
     // The error says what is missing, nothing of what is there.
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())
-        .map_err(|error| format!("no private key: {error}"))?;
-    // A key that is not the certificate's is found here.
-    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| error.to_string())?;
+        .map_err(|error| unreadable(format!("no private key: {error}")))?;
+    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => PairError::Strangers,
+        error => unreadable(error.to_string()),
+    })?;
     Ok(Arc::new(key))
+}
+
+/// Does one of the names of the chain's first certificate cover the host?
+pub(super) fn covers(chain: &str, host: &str) -> Option<bool> {
+    let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).ok()?;
+    let certificate = ParsedCertificate::try_from(&certificate).ok()?;
+    let name = ServerName::try_from(host).ok()?;
+    Some(verify_server_name(&certificate, &name).is_ok())
 }
 
 impl ResolvesServerCert for Keys {

@@ -170,7 +170,13 @@ impl Session {
         let applied = match result {
             Ok(types::Applied::Stored(_)) => Applied::Stored,
             Ok(types::Applied::Unchanged(_)) => Applied::Unchanged,
-            Ok(types::Applied::Ignored(_)) => Applied::Ignored,
+            Ok(types::Applied::Ignored(_)) => {
+                // Of another version now: what it was before must not go on.
+                if self.kept.remove(key).is_some() {
+                    self.remove(key)?;
+                }
+                Applied::Ignored
+            }
             Ok(types::Applied::Refused(problem)) => {
                 // What cannot be read must not go on as it last could.
                 self.remove(key)?;

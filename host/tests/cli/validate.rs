@@ -52,18 +52,154 @@ fn problems_are_shown_in_the_manifest() {
 }
 
 #[test]
-fn report_has_a_version_and_nothing_but_problems() {
+fn report_has_a_version_problems_and_what_is_skipped() {
     let output = silverback(&["validate", "-f", "-", "-o", "json"], BAD);
     assert_eq!(output.status.code(), Some(1));
     let report = json(&output);
     let names: Vec<_> = report.as_object().expect("an object").keys().collect();
-    assert_eq!(names, ["schemaVersion", "problems"]);
+    assert_eq!(names, ["schemaVersion", "problems", "skipped"]);
     assert_eq!(report["schemaVersion"], 1);
     assert_eq!(report["problems"][0]["source"]["file"], "<stdin>");
     has(&report, "InvalidHost", "first", 6, 11);
     let nothing = silverback(&["validate", "-f", "-", "-o", "json"], "# empty\n");
     assert_eq!(nothing.status.code(), Some(0));
-    assert_eq!(json(&nothing), json!({"schemaVersion": 1, "problems": []}));
+    assert_eq!(
+        json(&nothing),
+        json!({"schemaVersion": 1, "problems": [], "skipped": []})
+    );
+}
+
+const UNREAD: &str = "\
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: old}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingres
+metadata: {name: misspelt}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {name: somebody}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: web}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: other}
+spec: {ingressClassName: nginx, rules: [{host: a.example}]}
+";
+
+#[test]
+fn objects_of_routing_that_are_not_read_are_problems() {
+    let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], UNREAD));
+    for (name, line, column) in [
+        ("old", 1, 13),
+        ("misspelt", 6, 7),
+        ("somebody", 10, 7),
+        ("web", 14, 7),
+    ] {
+        has(&report, "UnsupportedKind", name, line, column);
+    }
+    assert_eq!(places(&report).len(), 4, "{report:#}");
+    let skipped = report["skipped"].as_array().expect("a list");
+    assert_eq!(skipped.len(), 6, "{report:#}");
+    let denied = silverback(&["validate", "-f", "-", "--deny-warnings"], UNREAD);
+    assert_eq!(denied.status.code(), Some(1));
+}
+
+#[test]
+fn what_is_skipped_is_listed_with_the_reason() {
+    let args = ["validate", "-v", "-f", "-", "--ingress-class", "kong"];
+    let shown = out(&silverback(&args, UNREAD));
+    let skipped: Vec<_> = shown
+        .lines()
+        .filter(|line| line.starts_with("skipped "))
+        .collect();
+    insta::assert_snapshot!(skipped.join("\n"));
+    assert!(shown.contains("in 0 objects of 1 file"), "{shown}");
+}
+
+/// An Ingress with a certificate for `host`.
+#[cfg(feature = "dev")]
+fn secured(host: &str, certificate: &str, key: &str) -> String {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cert"},
+        "type": "kubernetes.io/tls", "stringData": {"tls.crt": certificate, "tls.key": key}});
+    format!(
+        "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: web}}
+spec:
+  tls: [{{hosts: [{host}], secretName: cert}}]
+  defaultBackend: {{service: {{name: web, port: {{number: 80}}}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{ports: [{{port: 80}}]}}
+---
+{secret}
+"
+    )
+}
+
+#[cfg(feature = "dev")]
+#[test]
+fn certificates_are_looked_at_as_dev_does() {
+    let make = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("made");
+    let (first, second) = (make(), make());
+    let (own, other) = (
+        first.signing_key.serialize_pem(),
+        second.signing_key.serialize_pem(),
+    );
+    for (host, key, expected) in [
+        ("a.example", &own, None),
+        // A wildcard may have several certificates for parts of it.
+        ("\"*.example\"", &own, None),
+        (
+            "a.example",
+            &other,
+            Some((
+                "UnusableCertificate",
+                "error",
+                "tls.key belongs to another certificate than tls.crt",
+            )),
+        ),
+        (
+            "b.example",
+            &own,
+            Some((
+                "CertificateForOthers",
+                "warning",
+                "the certificate is served for b.example, which none of its names covers",
+            )),
+        ),
+    ] {
+        let text = secured(host, &first.cert.pem(), key);
+        let report = json(&silverback(&["validate", "-f", "-", "-o", "json"], &text));
+        let problems = report["problems"].as_array().expect("a list");
+        let told: Vec<_> = problems
+            .iter()
+            .filter(|problem| problem["severity"] != "info")
+            .map(|problem| {
+                let text = |name: &str| problem[name].as_str().unwrap_or_default();
+                assert!(problem["source"]["line"].is_u64(), "{problem}");
+                (text("code"), text("severity"), text("message"))
+            })
+            .collect();
+        assert_eq!(told, expected.as_slice(), "{host}");
+    }
 }
 
 #[test]

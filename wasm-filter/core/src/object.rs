@@ -62,6 +62,20 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// The longest name of an object (RFC 1123 subdomain).
 const MAX_NAME: usize = 253;
 
+/// The kinds that are read: group and kind.
+pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::ResolvedName)
+        .map(|kind| (kind.group(), kind.as_str()))
+}
+
+/// The versions in which objects of a kind are read, the best first; none if they are not read at all.
+#[must_use]
+pub fn versions(group: &str, kind: &str) -> &'static [&'static str] {
+    Kind::named(group, kind).map_or(&[], Kind::versions)
+}
+
 // === impl ObjectKey ===
 
 impl ObjectKey {

@@ -94,6 +94,8 @@ codes! {
         "Remove one of them, or its label `global`.";
     DuplicateName: "Two parts of one object have a name that must be unique.",
         "Rename one; the first is in effect.";
+    EndpointPortNotFound: "A Service has endpoints, but none of its EndpointSlices has a port with the name of the Service's port.",
+        "Give the port in the EndpointSlice the name that the Service's port has, or none if that has none; until then requests to it are answered 503.";
     GatewayClassNotFound: "A Gateway names a GatewayClass that does not exist.",
         "Create the GatewayClass or correct `spec.gatewayClassName`.";
     HostnameConflict: "Two listeners of a Gateway and its ListenerSets have the same port and hostname.",
@@ -160,6 +162,8 @@ codes! {
         "Change the port of one. Of one object neither is in effect; else the Gateway comes before ListenerSets, an older ListenerSet before a younger one.";
     RefNotPermitted: "A reference into another namespace is not permitted by any ReferenceGrant there.",
         "Add a ReferenceGrant in the namespace that is referred to.";
+    ServiceNotFound: "An EndpointSlice names a Service that does not exist, or none at all.",
+        "Create the Service, or correct the slice's label `kubernetes.io/service-name`; until then its endpoints are not used.";
     TooMany: "A list is longer than can be represented, or a request would have more mirrors than a plan can carry.",
         "Split the object; the entries behind the limit are not in effect.";
     UnsupportedAddressType: "An EndpointSlice or a Gateway has addresses of a type that is not supported.",

@@ -32,6 +32,7 @@ pub(crate) mod secret;
 pub(crate) mod selector;
 pub(crate) mod service;
 pub(crate) mod time;
+pub(crate) mod unknown;
 
 use serde_json::Value;
 
@@ -145,6 +146,7 @@ fn guess(root: &Field<'_, '_>) -> ObjectKey {
 
 fn read(kind: Kind, root: &Field<'_, '_>) -> Object {
     let mut sink = Sink::default();
+    unknown::warn_object(root, members(kind), &mut sink);
     let view = match kind {
         Kind::IngressClass => View::IngressClass(ingress_class::read(root, &mut sink)),
         Kind::Ingress => View::Ingress(ingress::read(root, &mut sink)),
@@ -196,6 +198,30 @@ fn read(kind: Kind, root: &Field<'_, '_>) -> Object {
         generation: reported.then(|| generation(root, &mut sink)).flatten(),
         view,
         findings: sink.into_findings(),
+    }
+}
+
+/// What an object has beside its name and metadata.
+fn members(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::EndpointSlice => &["addressType", "endpoints", "ports"],
+        Kind::Secret => &["data", "stringData", "type", "immutable"],
+        Kind::ConfigMap => &["data", "binaryData", "immutable"],
+        // The configuration goes to Kong from the object itself, and so does the rest.
+        Kind::KongPlugin | Kind::KongClusterPlugin => &[
+            "plugin",
+            "config",
+            "configFrom",
+            "configPatches",
+            "disabled",
+            "consumerRef",
+            "instance_name",
+            "ordering",
+            "protocols",
+            "run_on",
+        ],
+        Kind::ResolvedName => &["addresses"],
+        _ => &["spec"],
     }
 }
 

@@ -10,9 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, DnType};
 use serde_json::Value;
 
-use super::stubs::Objects;
-use crate::gateway::{HostPattern, KeyPair};
+use super::stubs::{self, Objects};
+use super::{ports, upstream_tls};
+use crate::dump::Dump;
+use crate::gateway::{HostPattern, KeyPair, PairError};
+use crate::manifests::ManifestSet;
 use crate::object::ObjectKey;
+use crate::offline::Offline;
 use crate::problem::{Problem, Severity};
 
 /// A Secret and the hosts for which its certificate is shown.
@@ -58,6 +62,7 @@ pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec
                 continue;
             }
         };
+        problems.extend(for_others(&key, &pair, hosts));
         for host in hosts {
             let pairs = by_host.entry(host.clone()).or_default();
             if !pairs.contains(&pair) {
@@ -68,10 +73,60 @@ pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec
     (by_host, problems)
 }
 
+/// The certificates of a table as `dev` would serve them and show them to upstreams, for their problems
+/// only.
+pub(super) fn problems(set: &ManifestSet, offline: &Offline) -> Vec<Problem> {
+    let Some(dump) = offline.dump().ok().and_then(|json| Dump::parse(&json).ok()) else {
+        return Vec::new();
+    };
+    let objects = stubs::of(set);
+    let (_, mut problems) = certificates(&objects, &ports::served(&dump));
+    let entities: Vec<_> = offline.entities().map(str::to_owned).collect();
+    let towards_upstreams = upstream_tls::policies(&objects, &entities).1;
+    // What this system lacks is no problem of the files.
+    problems.extend(
+        towards_upstreams
+            .into_iter()
+            .filter(|problem| problem.object.is_some()),
+    );
+    // A Secret may be of a listener and of an Ingress.
+    let mut told: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !told.contains(&problem) {
+            told.push(problem);
+        }
+    }
+    told
+}
+
+/// The hosts that no name of their certificate covers. A wildcard may have certificates for some of
+/// the hosts below it, and clients without a name take what there is.
+fn for_others(secret: &ObjectKey, pair: &KeyPair, hosts: &[HostPattern]) -> Option<Problem> {
+    let uncovered = hosts.iter().filter_map(|host| match host {
+        HostPattern::Exact(name) if pair.covers(name) == Some(false) => Some(&**name),
+        _ => None,
+    });
+    let uncovered: Vec<_> = uncovered.collect();
+    let (first, more) = uncovered.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message =
+        format!("the certificate is served for {first}{more}, which none of its names covers");
+    let problem = Problem::new("CertificateForOthers", Severity::Warning, message)
+        .hint("have it issued for this host as a subject alternative name; clients that verify it refuse it")
+        .about(secret.clone());
+    Some(problem)
+}
+
 /// A problem of a Secret. The message never has anything of its data.
 pub(super) fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
     let mut problem = Problem::new("UnusableCertificate", Severity::Error, message)
-        .hint("it needs tls.crt and tls.key in PEM, as `kubectl create secret tls` makes them")
+        .hint(
+            "it needs a certificate in PEM as tls.crt, before those of its authorities, and its own \
+             key as tls.key: `kubectl create secret tls` checks both",
+        )
         .about(secret);
     problem.field = field.to_owned();
     problem
@@ -85,8 +140,15 @@ pub(super) fn key_pair(json: &[u8]) -> Result<KeyPair, (&'static str, String)> {
         chain: text(&secret, "tls.crt").map_err(|why| ("data[tls.crt]", why))?,
         key: text(&secret, "tls.key").map_err(|why| ("data[tls.key]", why))?,
     };
-    pair.check().map_err(|why| ("data", why))?;
-    Ok(pair)
+    // The place is the Secret as a whole: around its data a snippet would show the key.
+    match pair.check() {
+        Ok(()) => Ok(pair),
+        Err(PairError::Strangers) => Err((
+            "",
+            "tls.key belongs to another certificate than tls.crt".to_owned(),
+        )),
+        Err(PairError::Unreadable(why)) => Err(("", why)),
+    }
 }
 
 pub(super) fn text(secret: &Value, name: &str) -> Result<String, String> {
@@ -142,8 +204,40 @@ mod tests {
         }
     }
 
+    /// A certificate for all hosts of the tests.
     fn pair() -> KeyPair {
-        self_signed(IpAddr::from([192, 0, 2, 1])).expect("a certificate")
+        let names = ["a", "b", "a.example"].map(str::to_owned);
+        let params = CertificateParams::new(names).expect("names");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        KeyPair {
+            chain: params.self_signed(&key).expect("a certificate").pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_other_hosts_is_told_and_served() {
+        let pair = pair();
+        let plain = json!({"stringData": {"tls.crt": pair.chain, "tls.key": pair.key}});
+        let objects = objects(&[("cert", plain)]);
+        for (hosts, expected) in [
+            (&["a.example", "*.example", ""][..], None),
+            (&["b.example"], Some("b.example, which none")),
+            (
+                &["b.example", "a", "c"],
+                Some("b.example and 1 more, which none"),
+            ),
+        ] {
+            let (by_host, problems) = certificates(&objects, &[served("cert", hosts)]);
+            assert_eq!(by_host.len(), hosts.len());
+            let told = problems.first().map(|problem| &*problem.message);
+            assert_eq!(told.is_some(), expected.is_some(), "{hosts:?}: {told:?}");
+            assert!(
+                told.unwrap_or_default()
+                    .contains(expected.unwrap_or_default())
+            );
+            assert!(problems.iter().all(|p| p.code == "CertificateForOthers"));
+        }
     }
 
     #[test]
@@ -212,7 +306,7 @@ mod tests {
             ("no-key", "data[tls.key]"),
             ("no-base64", "data[tls.crt]"),
             ("no-text", "data[tls.crt]"),
-            ("other-key", "data"),
+            ("other-key", ""),
         ] {
             let optional = [served(name, &["a"]), served("good", &["b"])];
             let (by_host, problems) = certificates(&objects, &optional);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::certificates::Served;
 use super::config::Config;
-use crate::dump::Dump;
+use crate::dump::{Dump, Listener};
 use crate::gateway::{HostPattern, ListenError, ListenerSpec};
 
 /// Below this, a port is for the system's own.
@@ -43,20 +43,8 @@ pub(super) fn ports(config: &Config, dump: &Dump) -> Ports {
         port.listener = Some(listener.port);
         if listener.protocol == "HTTPS" {
             port.tls = true;
-            let hostname = listener.hostname.as_deref().unwrap_or_default();
-            let hostname = HostPattern::parse(hostname);
-            let secrets = listener.rest.get("certificates").and_then(Value::as_array);
-            let secrets = secrets.into_iter().flatten().filter_map(|secret| {
-                let (namespace, name) = secret.as_str()?.split_once('/')?;
-                Some(Served {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                    hosts: vec![hostname.clone()],
-                    required: true,
-                })
-            });
-            port.served.extend(secrets);
-            port.hostnames.push(hostname);
+            port.served.extend(of_listener(listener));
+            port.hostnames.push(hostname(listener));
         }
         for gateway in &listener.gateways {
             if !port.gateways.contains(gateway) {
@@ -73,6 +61,34 @@ pub(super) fn ports(config: &Config, dump: &Dump) -> Ports {
         port.served.extend(of_ingress(dump));
     }
     ports
+}
+
+fn hostname(listener: &Listener) -> HostPattern {
+    HostPattern::parse(listener.hostname.as_deref().unwrap_or_default())
+}
+
+/// All Secrets that serve hosts, whatever the port.
+pub(super) fn served(dump: &Dump) -> Vec<Served> {
+    let https = |listener: &&Listener| listener.protocol == "HTTPS";
+    let listeners = dump.listeners.iter().filter(https);
+    listeners
+        .flat_map(of_listener)
+        .chain(of_ingress(dump))
+        .collect()
+}
+
+/// Which Secrets serve the hostname of a listener.
+fn of_listener(listener: &Listener) -> impl Iterator<Item = Served> {
+    let secrets = listener.rest.get("certificates").and_then(Value::as_array);
+    secrets.into_iter().flatten().filter_map(|secret| {
+        let (namespace, name) = secret.as_str()?.split_once('/')?;
+        Some(Served {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            hosts: vec![hostname(listener)],
+            required: true,
+        })
+    })
 }
 
 /// Which Secrets serve which hosts of Ingress objects. As in Kong a certificate belongs to a server

@@ -28,6 +28,7 @@ use crate::object::ObjectKey;
 use crate::offline;
 use crate::problem::Problem;
 use crate::publish::{EmulatorStore, Node, PushError};
+use crate::skipped::{self, Skipped};
 use crate::translator::{Applied, Compiler, Limits, Session, SessionError, TranslatorEngine};
 
 /// Name of the zone, which the keys of the table begin with.
@@ -463,6 +464,13 @@ impl Running {
         self.upstream_tls = found;
     }
 
+    /// Objects of kinds that are not read.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let objects = self.set.objects();
+        let unread = self.ignored.iter().filter_map(|key| objects.get(key));
+        unread.map(|object| Skipped::unread(object)).collect()
+    }
+
     /// All problems with places; returns those that are new.
     fn look_for_problems(&mut self) -> Vec<Problem> {
         let objects = self.set.objects();
@@ -472,6 +480,8 @@ impl Running {
         problems.extend(self.secured.values().flat_map(|(_, found)| found.clone()));
         problems.extend(self.upstream_tls.1.iter().cloned());
         problems.extend(self.names.problems(&self.objects));
+        let unread = self.ignored.iter().filter_map(|key| objects.get(key));
+        problems.extend(unread.filter_map(|object| skipped::problem(object)));
         let mut locator = Locator::default();
         for problem in &mut problems {
             self.set.place(problem, &objects, &mut locator);

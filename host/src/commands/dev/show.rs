@@ -71,8 +71,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
         problems(out, &running.problems)?;
     }
     if config.verbose > 0 {
-        let ignored: Vec<_> = running.ignored.iter().cloned().collect();
-        render::ignored(out, &ignored)?;
+        render::skipped(out, &running.skipped())?;
     } else if !running.ignored.is_empty() {
         writeln!(
             out,

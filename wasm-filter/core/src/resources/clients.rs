@@ -2,7 +2,7 @@
 //! (Gateway API `GatewayTLSConfig`, `FrontendTLSValidation`).
 
 use super::field::{Field, Read, Sink, quote};
-use super::route::warn_unknown;
+use super::unknown;
 use crate::problem::Code;
 
 /// What is asked of clients of HTTPS listeners.
@@ -53,12 +53,13 @@ pub(crate) fn read(frontend: &Field<'_, '_>, sink: &mut Sink) -> ClientValidatio
 
 fn read_frontend(frontend: &Field<'_, '_>, sink: &mut Sink) -> Read<ClientValidation> {
     frontend.object(sink)?;
-    warn_unknown(frontend, &["default", "perPort"], sink);
+    unknown::warn(frontend, &["default", "perPort"], sink);
     let default = read_tls(&frontend.key("default"), sink);
     let ports = frontend.key("perPort");
     let mut out = Vec::new();
     for (_, entry) in ports.items(sink)? {
         entry.required_object(sink)?;
+        unknown::warn(&entry, &["port", "tls"], sink);
         let port = entry.key("port").required_port(sink)?;
         out.push((port, read_tls(&entry.key("tls"), sink)));
     }
@@ -74,13 +75,13 @@ fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> Validation {
 
 fn read_validation(tls: &Field<'_, '_>, sink: &mut Sink) -> Read<Validation> {
     tls.object(sink)?;
-    warn_unknown(tls, &["validation"], sink);
+    unknown::warn(tls, &["validation"], sink);
     let validation = tls.key("validation");
     validation.object(sink)?;
     if validation.is_absent() {
         return Ok(Validation::None);
     }
-    warn_unknown(&validation, &["caCertificateRefs", "mode"], sink);
+    unknown::warn(&validation, &["caCertificateRefs", "mode"], sink);
     let mode = validation.key("mode");
     let fallback = match mode.text(sink)? {
         None | Some("" | "AllowValidOnly") => false,
@@ -99,6 +100,7 @@ fn read_validation(tls: &Field<'_, '_>, sink: &mut Sink) -> Read<Validation> {
     let mut authorities = Vec::new();
     for (index, entry) in validation.key("caCertificateRefs").items(sink)? {
         entry.required_object(sink)?;
+        unknown::warn(&entry, &["group", "kind", "namespace", "name"], sink);
         // Both are required: "group is the group of the referent", "kind is the kind".
         let group = entry.key("group").text(sink)?.unwrap_or_default();
         let kind = entry.key("kind").required_text(sink)?;

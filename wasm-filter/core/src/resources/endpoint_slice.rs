@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::field::{Field, Read, Reported, Sink, quote};
+use super::unknown;
 use crate::problem::Code;
 
 /// What is read of an EndpointSlice.
@@ -26,6 +27,18 @@ pub(crate) struct SlicePort {
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
 }
+
+/// `Endpoint` of Kubernetes.
+const ENDPOINT: [&str; 8] = [
+    "addresses",
+    "conditions",
+    "hostname",
+    "targetRef",
+    "deprecatedTopology",
+    "nodeName",
+    "zone",
+    "hints",
+];
 
 #[derive(Debug, Default)]
 struct Addresses {
@@ -83,6 +96,7 @@ fn read_family(root: &Field<'_, '_>, sink: &mut Sink) -> Read<Family> {
 
 fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<SlicePort>> {
     port.required_object(sink)?;
+    unknown::warn(port, &["name", "protocol", "port", "appProtocol"], sink);
     let protocol = port.key("protocol").text(sink)?.unwrap_or("TCP");
     let slice_port = SlicePort {
         name: port.key("name").text(sink)?.unwrap_or_default().into(),
@@ -102,8 +116,10 @@ fn read_endpoint(
     sink: &mut Sink,
 ) -> Read<()> {
     endpoint.required_object(sink)?;
+    unknown::warn(endpoint, &ENDPOINT, sink);
     let conditions = endpoint.key("conditions");
     conditions.object(sink)?;
+    unknown::warn(&conditions, &["ready", "serving", "terminating"], sink);
     let ready = conditions.key("ready").boolean(sink)?.unwrap_or(true);
     let serving = conditions.key("serving").boolean(sink)?.unwrap_or(ready);
     let terminating = conditions.key("terminating").boolean(sink)?;

@@ -183,7 +183,7 @@ impl<'v, 'p> Field<'v, 'p> {
         }
     }
 
-    /// The names of members, other than `known`, that say something.
+    /// The names of members, other than `known`, that are not null.
     pub(crate) fn unknown_keys(&self, known: &[&str]) -> Vec<&'v str> {
         let Some(Value::Object(members)) = self.value else {
             return Vec::new();
@@ -191,7 +191,7 @@ impl<'v, 'p> Field<'v, 'p> {
         members
             .keys()
             .map(String::as_str)
-            .filter(|key| !known.contains(key) && !self.key(key).is_empty())
+            .filter(|key| !known.contains(key) && !self.key(key).is_absent())
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use super::clients::{self, ClientValidation};
 use super::field::{Field, Reported, Sink, quote};
 use super::listener::{self, From, ListenerSpec};
-use super::route::warn_unknown;
+use super::unknown;
 use crate::problem::Code;
 
 /// What is read of a Gateway.
@@ -28,7 +28,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
     } else {
         spec.key("gatewayClassName").required_name(sink).ok()
     };
-    warn_unknown(
+    unknown::warn(
         &spec,
         &[
             "gatewayClassName",
@@ -49,6 +49,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
         ));
     }
     let allowed = spec.key("allowedListeners");
+    unknown::warn(&allowed, &["namespaces"], sink);
     let sets = match allowed.object(sink) {
         Ok(()) => listener::read_from(&allowed.key("namespaces"), From::None, sink),
         Err(Reported) => Err(Reported),
@@ -67,6 +68,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Gateway {
 fn read_addresses(addresses: &Field<'_, '_>, sink: &mut Sink) -> bool {
     let mut foreign = false;
     for (_, address) in addresses.items(sink).unwrap_or_default() {
+        unknown::warn(&address, &["type", "value"], sink);
         let kind = address.key("type");
         let Ok(text) = kind.text(sink) else {
             foreign = true;
@@ -101,7 +103,7 @@ fn read_infrastructure(infrastructure: &Field<'_, '_>, sink: &mut Sink) -> bool 
             ));
         }
     }
-    warn_unknown(
+    unknown::warn(
         infrastructure,
         &["labels", "annotations", "parametersRef"],
         sink,
@@ -121,7 +123,7 @@ fn read_tls(tls: &Field<'_, '_>, sink: &mut Sink) -> ClientValidation {
     if tls.object(sink).is_err() {
         return ClientValidation::nobody();
     }
-    warn_unknown(tls, &["frontend", "backend"], sink);
+    unknown::warn(tls, &["frontend", "backend"], sink);
     let backend = tls.key("backend");
     if !backend.is_empty() {
         sink.push(backend.warning(

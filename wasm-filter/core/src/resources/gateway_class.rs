@@ -1,6 +1,7 @@
 //! `gateway.networking.k8s.io` GatewayClass: whose it is.
 
 use super::field::{Field, Sink};
+use super::unknown;
 
 /// What is read of a GatewayClass.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +20,11 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> GatewayClass {
             parameters: false,
         };
     }
+    unknown::warn(
+        &spec,
+        &["controllerName", "parametersRef", "description"],
+        sink,
+    );
     let controller = spec.key("controllerName").required_text(sink);
     GatewayClass {
         controller: controller.ok().map(Into::into),

@@ -5,6 +5,7 @@ use super::path;
 use super::route::conditions::{read_headers, read_pattern, read_queries};
 use super::route::filters::Context;
 use super::route::{self, MatchSpec, Reader, Route};
+use super::unknown;
 use crate::problem::Code;
 use crate::table::model::{Anchor, PathMatch};
 
@@ -61,19 +62,20 @@ fn read_match(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<MatchS
 }
 
 /// A condition of a newer API: without it the match would be too wide.
-pub(super) fn known(entry: &Field<'_, '_>, known: &[&str], sink: &mut Sink) -> Read<()> {
-    let unknown = entry.unknown_keys(known);
-    for key in &unknown {
-        sink.push(entry.key(key).error(
-            Code::UnsupportedField,
-            "is not supported; the match is not programmed",
-        ));
+pub(crate) fn known(entry: &Field<'_, '_>, known: &[&str], sink: &mut Sink) -> Read<()> {
+    let mut result = Ok(());
+    for key in entry.unknown_keys(known) {
+        let field = entry.key(key);
+        let finding = if field.is_empty() {
+            field.warning(Code::UnsupportedField, "is not known and has no effect")
+        } else {
+            result = Err(Reported);
+            let message = "is not supported; the match is not programmed";
+            field.error(Code::UnsupportedField, message)
+        };
+        sink.push(unknown::suggest(finding, key, known));
     }
-    if unknown.is_empty() {
-        Ok(())
-    } else {
-        Err(Reported)
-    }
+    result
 }
 
 fn read_method(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<Box<str>>> {

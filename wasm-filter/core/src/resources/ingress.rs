@@ -14,6 +14,7 @@ use self::tls::IngressTls;
 use super::annotations::route::{self, Owner, RouteAnnotations};
 use super::field::{Field, Read, Reported, Sink};
 use super::host;
+use super::unknown;
 use crate::problem::{Code, Finding};
 use crate::table::model::HostPattern;
 
@@ -70,6 +71,11 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Ingress {
     let annotations = route::read(&metadata, Owner::Ingress, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
+    unknown::warn(
+        &spec,
+        &["ingressClassName", "defaultBackend", "tls", "rules"],
+        sink,
+    );
     let class_name = non_empty(spec.key("ingressClassName").text(sink));
     let tls = tls::read(&spec.key("tls"), sink);
     let default = spec.key("defaultBackend");
@@ -105,6 +111,7 @@ fn read_rule(
     sink: &mut Sink,
 ) -> Read<()> {
     rule.required_object(sink)?;
+    unknown::warn(rule, &["host", "http"], sink);
     let field = rule.key("host");
     let host = match field.text(sink)? {
         None | Some("") => HostPattern::Any,
@@ -118,6 +125,7 @@ fn read_rule(
     if http.is_absent() {
         return Ok(());
     }
+    unknown::warn(&http, &["paths"], sink);
     let paths = http.key("paths");
     if paths.is_absent() {
         return Err(paths.missing(sink));
@@ -142,6 +150,7 @@ fn read_backend(backend: &Field<'_, '_>, sink: &mut Sink) -> IngressBackend {
 
 fn read_service(backend: &Field<'_, '_>, sink: &mut Sink) -> Read<IngressBackend> {
     backend.required_object(sink)?;
+    unknown::warn(backend, &["service", "resource"], sink);
     let resource = backend.key("resource");
     if !resource.is_absent() {
         sink.push(resource.error(
@@ -152,9 +161,11 @@ fn read_service(backend: &Field<'_, '_>, sink: &mut Sink) -> Read<IngressBackend
     }
     let service = backend.key("service");
     service.required_object(sink)?;
+    unknown::warn(&service, &["name", "port"], sink);
     let name = service.key("name").required_name(sink)?;
     let port = service.key("port");
     port.required_object(sink)?;
+    unknown::warn(&port, &["name", "number"], sink);
     let (number, port_name) = (port.key("number"), port.key("name"));
     let number = number.port(sink)?;
     let port_name = port_name.text(sink)?.filter(|name| !name.is_empty());

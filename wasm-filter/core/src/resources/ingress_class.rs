@@ -1,6 +1,7 @@
 //! `networking.k8s.io/v1` IngressClass: whether it is the default class, and its parameters.
 
 use super::field::{Field, Read, Reported, Sink};
+use super::unknown;
 use crate::object::KONG_GROUP;
 use crate::problem::Code;
 
@@ -21,6 +22,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> IngressClass {
         .text(sink);
     let spec = root.key("spec");
     let parameters = spec.object(sink).and_then(|()| {
+        unknown::warn(&spec, &["controller", "parameters"], sink);
         let parameters = spec.key("parameters");
         read_parameters(&parameters, sink)
     });
@@ -38,6 +40,11 @@ fn read_parameters(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<(Box<s
         return Ok(None);
     }
     field.object(sink)?;
+    unknown::warn(
+        field,
+        &["apiGroup", "kind", "name", "namespace", "scope"],
+        sink,
+    );
     let group = field.key("apiGroup").text(sink)?.unwrap_or_default();
     let kind = field.key("kind").required_text(sink)?;
     if group != KONG_GROUP || kind != "IngressClassParameters" {

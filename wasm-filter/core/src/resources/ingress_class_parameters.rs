@@ -1,6 +1,7 @@
 //! `configuration.konghq.com/v1alpha1` IngressClassParameters.
 
 use super::field::{Field, Sink};
+use super::unknown;
 
 /// What is read of an IngressClassParameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +17,11 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> IngressClassParamet
     if spec.object(sink).is_err() {
         return IngressClassParameters::default();
     }
+    unknown::warn(
+        &spec,
+        &["serviceUpstream", "enableLegacyRegexDetection"],
+        sink,
+    );
     let mut flag = |name| spec.key(name).boolean(sink).ok().flatten().unwrap_or(false);
     IngressClassParameters {
         service_upstream: flag("serviceUpstream"),

@@ -5,6 +5,7 @@
 //! it to Kong takes it from the object.
 
 use super::field::{Field, Read, Reported, Sink, quote};
+use super::unknown;
 use crate::problem::Code;
 
 /// What is read of a KongPlugin or KongClusterPlugin.
@@ -91,6 +92,7 @@ fn read_config(
     let from = root.key("configFrom");
     if !from.is_absent() {
         from.object(sink)?;
+        unknown::warn(&from, &["secretKeyRef"], sink);
         out.from = Some(read_key(&from.key("secretKeyRef"), cluster, sink)?);
         if out.inline {
             sink.push(from.error(Code::InvalidValue, "excludes config; use one of them"));
@@ -101,7 +103,9 @@ fn read_config(
     let mut read = Vec::new();
     for (_, patch) in patches.items(sink)? {
         patch.required_object(sink)?;
+        unknown::warn(&patch, &["path", "valueFrom"], sink);
         let value = patch.key("valueFrom");
+        unknown::warn(&value, &["secretKeyRef"], sink);
         read.push(ConfigPatch {
             path: patch.key("path").text(sink)?.unwrap_or_default().into(),
             from: read_key(&value.key("secretKeyRef"), cluster, sink)?,
@@ -113,6 +117,11 @@ fn read_config(
 
 fn read_key(field: &Field<'_, '_>, cluster: bool, sink: &mut Sink) -> Read<SecretKey> {
     field.required_object(sink)?;
+    let known: &[&str] = match cluster {
+        true => &["namespace", "name", "key"],
+        false => &["name", "key"],
+    };
+    unknown::warn(field, known, sink);
     let namespace = if cluster {
         Some(field.key("namespace").required_name(sink)?.into())
     } else {

@@ -3,11 +3,39 @@
 //! It only tunes: what cannot be read of it is left at its default, and no request is refused.
 
 use super::field::{Field, Read, Reported, Sink, quote};
+use super::unknown;
 use crate::problem::Code;
 use crate::table::model::{Algorithm, HashInput, PassiveChecks, UpstreamPolicy};
 
 /// Kong's defaults of `healthchecks.passive.unhealthy.http_statuses`.
 const UNHEALTHY: [u16; 3] = [429, 500, 503];
+/// `KongUpstreamPolicySpec`.
+const SPEC: [&str; 6] = [
+    "algorithm",
+    "slots",
+    "hashOn",
+    "hashOnFallback",
+    "healthchecks",
+    "stickySessions",
+];
+/// `KongUpstreamHash`.
+const INPUT: [&str; 6] = [
+    "input",
+    "header",
+    "cookie",
+    "cookiePath",
+    "queryArg",
+    "uriCapture",
+];
+/// Of passive checks.
+const HEALTHY: [&str; 3] = ["httpStatuses", "interval", "successes"];
+const UNHEALTHY_FIELDS: [&str; 5] = [
+    "httpStatuses",
+    "interval",
+    "httpFailures",
+    "tcpFailures",
+    "timeouts",
+];
 /// The longest name of a header, cookie, parameter or group.
 const MAX_NAME: usize = 256;
 
@@ -17,6 +45,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> UpstreamPolicy {
     if spec.object(sink).is_err() {
         return out;
     }
+    unknown::warn(&spec, &SPEC, sink);
     if let Ok(algorithm) = read_algorithm(&spec.key("algorithm"), sink) {
         out.algorithm = algorithm;
     }
@@ -41,6 +70,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> UpstreamPolicy {
     read_sticky(&spec.key("stickySessions"), &mut out, sink);
     let checks = spec.key("healthchecks");
     if checks.object(sink).is_ok() {
+        unknown::warn(&checks, &["active", "passive", "threshold"], sink);
         for name in ["active", "threshold"] {
             let field = checks.key(name);
             if !field.is_empty() {
@@ -89,6 +119,7 @@ fn read_algorithm(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Algorithm> {
 
 fn read_input(field: &Field<'_, '_>, sink: &mut Sink) -> Read<HashInput> {
     field.object(sink)?;
+    unknown::warn(field, &INPUT, sink);
     let mut found = Vec::new();
     let input = field.key("input");
     match input.text(sink)? {
@@ -157,6 +188,7 @@ fn read_path<'v>(field: &Field<'v, '_>, sink: &mut Sink) -> Read<&'v str> {
 fn read_sticky(field: &Field<'_, '_>, out: &mut UpstreamPolicy, sink: &mut Sink) {
     let sticky = out.algorithm == Algorithm::StickySessions;
     let cookie = field.object(sink).and_then(|()| {
+        unknown::warn(field, &["cookie", "cookiePath"], sink);
         let name = read_name(&field.key("cookie"), sink)?;
         let path = read_path(&field.key("cookiePath"), sink)?;
         Ok(name.map(|name| HashInput::Cookie(name.into(), path.into())))
@@ -190,6 +222,9 @@ fn read_passive(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<PassiveCh
     let (healthy, unhealthy) = (field.key("healthy"), field.key("unhealthy"));
     healthy.object(sink)?;
     unhealthy.object(sink)?;
+    unknown::warn(field, &["type", "healthy", "unhealthy"], sink);
+    unknown::warn(&healthy, &HEALTHY, sink);
+    unknown::warn(&unhealthy, &UNHEALTHY_FIELDS, sink);
     let codes = unhealthy.key("httpStatuses");
     let mut statuses = Vec::new();
     for (_, code) in codes.items(sink)? {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::field::{Field, Read, Reported, Sink, quote};
 use super::host;
-use super::route::warn_unknown;
 use super::selector::{self, Selector};
+use super::unknown;
 use crate::object::GATEWAY_GROUP;
 use crate::problem::Code;
 use crate::table::model::HostPattern;
@@ -102,7 +102,7 @@ pub(crate) fn read(listeners: &Field<'_, '_>, sink: &mut Sink) -> Box<[ListenerS
 fn read_listener(index: u16, listener: &Field<'_, '_>, sink: &mut Sink) -> Read<ListenerSpec> {
     listener.required_object(sink)?;
     let name = listener.key("name").required_name(sink)?;
-    warn_unknown(
+    unknown::warn(
         listener,
         &[
             "name",
@@ -115,6 +115,7 @@ fn read_listener(index: u16, listener: &Field<'_, '_>, sink: &mut Sink) -> Read<
         sink,
     );
     let allowed = listener.key("allowedRoutes");
+    unknown::warn(&allowed, &["namespaces", "kinds"], sink);
     let kinds = allowed.key("kinds");
     let (namespaces, kinds) = if allowed.object(sink).is_err() {
         (From::None, None)
@@ -175,7 +176,7 @@ fn read_tls(tls: &Field<'_, '_>, protocol: Protocol, sink: &mut Sink) -> TlsSpec
         if !options.is_empty() {
             sink.push(options.warning(Code::UnsupportedField, "has no effect: no option is known"));
         }
-        warn_unknown(tls, &["mode", "certificateRefs", "options"], sink);
+        unknown::warn(tls, &["mode", "certificateRefs", "options"], sink);
     }
     let mode = tls.key("mode");
     let terminate = match mode.text(sink) {
@@ -213,6 +214,7 @@ fn read_tls(tls: &Field<'_, '_>, protocol: Protocol, sink: &mut Sink) -> TlsSpec
 
 fn read_certificate(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<CertificateRef> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["group", "kind", "namespace", "name"], sink);
     let group = entry.key("group").text(sink)?.unwrap_or_default();
     let kind = entry.key("kind").text(sink)?.unwrap_or("Secret");
     Ok(CertificateRef {
@@ -226,6 +228,7 @@ fn read_certificate(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<
 /// `namespaces` of `allowedRoutes` or `allowedListeners`; `None` is one of the latter only.
 pub(crate) fn read_from(namespaces: &Field<'_, '_>, default: From, sink: &mut Sink) -> Read<From> {
     namespaces.object(sink)?;
+    unknown::warn(namespaces, &["from", "selector"], sink);
     let from = namespaces.key("from");
     match from.text(sink)? {
         None => Ok(default),
@@ -264,6 +267,7 @@ fn read_kinds(kinds: &Field<'_, '_>, sink: &mut Sink) -> Box<[GroupKind]> {
 
 fn read_kind(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<GroupKind> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["group", "kind"], sink);
     Ok(GroupKind {
         group: entry
             .key("group")

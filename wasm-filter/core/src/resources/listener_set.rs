@@ -2,7 +2,7 @@
 
 use super::field::{Field, Read, Sink, quote};
 use super::listener::{self, ListenerSpec};
-use super::route::warn_unknown;
+use super::unknown;
 use crate::object::{GATEWAY_GROUP, Id, Kind};
 use crate::problem::Code;
 
@@ -25,7 +25,7 @@ pub(crate) struct ParentGateway {
 pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> ListenerSet {
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
-    warn_unknown(&spec, &["parentRef", "listeners"], sink);
+    unknown::warn(&spec, &["parentRef", "listeners"], sink);
     ListenerSet {
         gateway: read_parent(&spec.key("parentRef"), sink).ok().flatten(),
         listeners: listener::read(&spec.key("listeners"), sink),
@@ -34,6 +34,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> ListenerSet {
 
 fn read_parent(parent: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ParentGateway>> {
     parent.required_object(sink)?;
+    unknown::warn(parent, &["group", "kind", "namespace", "name"], sink);
     let group = parent.key("group").text(sink)?.unwrap_or(GATEWAY_GROUP);
     let kind = parent.key("kind");
     let kind_text = kind.text(sink)?.unwrap_or("Gateway");

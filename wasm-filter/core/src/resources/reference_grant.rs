@@ -1,6 +1,7 @@
 //! `gateway.networking.k8s.io` ReferenceGrant: who may refer to what in its namespace.
 
 use super::field::{Field, Read, Sink};
+use super::unknown;
 
 /// What is read of a ReferenceGrant. An entry that cannot be read grants nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> ReferenceGrant {
     let spec = root.key("spec");
     // A spec that is missing or no object grants nothing and says so once.
     let _ = spec.required_object(sink);
+    unknown::warn(&spec, &["from", "to"], sink);
     let list = |name| spec.key(name);
     let (from, to) = (list("from"), list("to"));
     let from = from.items(sink).unwrap_or_default();
@@ -48,6 +50,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> ReferenceGrant {
 
 fn read_from(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<GrantFrom> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["group", "kind", "namespace"], sink);
     Ok(GrantFrom {
         group: entry.key("group").text(sink)?.unwrap_or_default().into(),
         kind: entry.key("kind").required_text(sink)?.into(),
@@ -57,6 +60,7 @@ fn read_from(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<GrantFrom> {
 
 fn read_to(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<GrantTo> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["group", "kind", "name"], sink);
     Ok(GrantTo {
         group: entry.key("group").text(sink)?.unwrap_or_default().into(),
         kind: entry.key("kind").required_text(sink)?.into(),

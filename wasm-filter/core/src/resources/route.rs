@@ -19,6 +19,7 @@ use self::parents::ParentRef;
 use super::annotations::Cost;
 use super::annotations::route::{self as annotations, Owner, RouteAnnotations};
 use super::field::{Field, Read, Reported, Sink, quote};
+use super::unknown;
 use crate::contract::plan::MAX_MIRRORS;
 use crate::problem::Code;
 use crate::table::model::{
@@ -106,7 +107,7 @@ pub(crate) fn read(root: &Field<'_, '_>, reader: &Reader, sink: &mut Sink) -> Ro
     let parents = parents::read(&spec.key("parentRefs"), sink);
     let hostnames = spec.key("hostnames");
     let hostnames = (!hostnames.is_empty()).then(|| parents::read_hostnames(&hostnames, sink));
-    warn_unknown(
+    unknown::warn(
         &spec,
         &["parentRefs", "hostnames", "rules", "useDefaultGateways"],
         sink,
@@ -218,7 +219,7 @@ fn read_rule(
         ));
     }
     weights_differ(&refs, &out.backends, sink);
-    warn_unknown(rule, reader.known, sink);
+    unknown::warn(rule, reader.known, sink);
     Ok(out)
 }
 
@@ -300,17 +301,6 @@ fn weights_differ(refs: &Field<'_, '_>, backends: &[BackendRef], sink: &mut Sink
             Code::KicDiffers,
             "weights are exact shares of the requests, whatever the number of endpoints",
         ));
-    }
-}
-
-/// Fields of a newer API, or misspelt ones.
-pub(crate) fn warn_unknown(field: &Field<'_, '_>, known: &[&str], sink: &mut Sink) {
-    for key in field.unknown_keys(known) {
-        sink.push(
-            field
-                .key(key)
-                .warning(Code::UnsupportedField, "is not known and has no effect"),
-        );
     }
 }
 

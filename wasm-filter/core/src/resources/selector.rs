@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::field::{Field, Read, Reported, Sink, quote};
+use super::unknown;
 use crate::problem::Code;
 
 /// A label selector: all must hold.
@@ -31,6 +32,7 @@ pub(crate) enum Operator {
 /// A requirement that cannot be read makes the selector select nothing: without it, it would
 /// select too much.
 pub(crate) fn read(selector: &Field<'_, '_>, sink: &mut Sink) -> Read<Selector> {
+    unknown::warn(selector, &["matchLabels", "matchExpressions"], sink);
     let labels = selector.key("matchLabels");
     let mut requirements = BTreeMap::new();
     for (key, _) in labels.members(sink)? {
@@ -48,6 +50,7 @@ pub(crate) fn read(selector: &Field<'_, '_>, sink: &mut Sink) -> Read<Selector> 
     let expressions = selector.key("matchExpressions");
     for (_, expression) in expressions.items(sink)? {
         expression.required_object(sink)?;
+        unknown::warn(&expression, &["key", "operator", "values"], sink);
         let operator = expression.key("operator");
         let values = expression.key("values");
         let mut texts = Vec::new();

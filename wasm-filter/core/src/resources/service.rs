@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::annotations::service::{self as annotations, ServiceAnnotations};
 use super::field::{Field, Read, Reported, Sink, quote};
 use super::host;
+use super::unknown;
 use crate::problem::Code;
 use crate::table::model::{HostPattern, UpstreamProtocol};
 
@@ -20,6 +21,42 @@ pub(crate) struct Service {
     pub(crate) annotations: Option<Box<ServiceAnnotations>>,
 }
 
+/// `ServiceSpec` of Kubernetes.
+const SPEC: [&str; 22] = [
+    "ports",
+    "selector",
+    "clusterIP",
+    "clusterIPs",
+    "type",
+    "externalIPs",
+    "sessionAffinity",
+    "sessionAffinityConfig",
+    "loadBalancerIP",
+    "loadBalancerSourceRanges",
+    "loadBalancerClass",
+    "allocateLoadBalancerNodePorts",
+    "externalName",
+    "externalTrafficPolicy",
+    "internalTrafficPolicy",
+    "trafficDistribution",
+    "healthCheckNodePort",
+    "publishNotReadyAddresses",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    // Of older versions.
+    "ipFamily",
+    "topologyKeys",
+];
+/// `ServicePort` of Kubernetes.
+const PORT: [&str; 6] = [
+    "name",
+    "protocol",
+    "appProtocol",
+    "port",
+    "targetPort",
+    "nodePort",
+];
+
 /// Where the endpoints of a Service come from.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -34,6 +71,8 @@ pub(crate) enum Source {
 /// One port of a Service.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServicePortSpec {
+    /// Position in `spec.ports`.
+    pub(crate) index: u16,
     /// Empty if it has none; EndpointSlices name it so too.
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
@@ -59,6 +98,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
     let mut annotations = annotations::read(&metadata, sink);
     let spec = root.key("spec");
     let _ = spec.required_object(sink);
+    unknown::warn(&spec, &SPEC, sink);
     let source = if spec.key("type").text(sink) == Ok(Some("ExternalName")) {
         read_name(&spec.key("externalName"), sink).map_or(Source::Nowhere, Source::Name)
     } else {
@@ -69,7 +109,7 @@ pub(crate) fn read(root: &Field<'_, '_>, sink: &mut Sink) -> Service {
         .items(sink)
         .unwrap_or_default()
         .iter()
-        .filter_map(|(_, port)| read_port(port, sink).ok().flatten())
+        .filter_map(|(index, port)| read_port(*index, port, sink).ok().flatten())
         .collect();
     if let Some(annotations) = &mut annotations
         && annotations.tls.is_some()
@@ -148,8 +188,9 @@ fn read_cluster_ips(spec: &Field<'_, '_>, sink: &mut Sink) -> Box<[IpAddr]> {
     out.into()
 }
 
-fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
+fn read_port(index: u16, port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSpec>> {
     port.required_object(sink)?;
+    unknown::warn(port, &PORT, sink);
     let protocol = port.key("protocol").text(sink)?.unwrap_or("TCP");
     let target = port.key("targetPort");
     let target = match target.is_text() {
@@ -157,6 +198,7 @@ fn read_port(port: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<ServicePortSp
         false => None,
     };
     let spec = ServicePortSpec {
+        index,
         name: port.key("name").text(sink)?.unwrap_or_default().into(),
         port: port.key("port").required_port(sink)?,
         target: target.map(Into::into),

@@ -133,7 +133,13 @@ impl Translator {
                     for object in [old.as_ref(), new].into_iter().flatten() {
                         if let Some(service) = service_of(object) {
                             let ports = self.named.of_service(&id.namespace, service);
-                            work.services.extend(ports.cloned());
+                            let mut ports = ports.cloned().peekable();
+                            // Whether its ports have endpoints is told to the Service.
+                            if ports.peek().is_some() {
+                                let service = Id::new(Kind::Service, &id.namespace, service);
+                                work.problems.insert(service);
+                            }
+                            work.services.extend(ports);
                         }
                     }
                 }
@@ -162,6 +168,11 @@ impl Translator {
                     work.services.extend(ports.cloned());
                     for object in [old.as_ref(), new].into_iter().flatten() {
                         work.policies(references(&id, object));
+                    }
+                    if old.is_some() != new.is_some() {
+                        // They say that there is none.
+                        let slices = self.store.slices(&id.namespace, &id.name);
+                        work.problems.extend(slices.map(|(slice, _)| slice));
                     }
                 }
                 Kind::KongUpstreamPolicy => {

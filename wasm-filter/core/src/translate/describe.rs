@@ -140,16 +140,30 @@ impl Translator {
             };
             fits && wanted.host(&path.host, true)
         })?;
+        let detail = self.other_class(ingress);
+        Some(lost(id, path.rule, path.index, "class", detail))
+    }
+
+    /// Why an Ingress is not ours.
+    fn other_class(&self, ingress: &Ingress) -> String {
         let class = ingress
             .class_annotation
             .as_deref()
             .or(ingress.class_name.as_deref());
         let ours = &self.options.ingress_class;
-        let detail = match class {
+        match class {
             Some(class) => format!("its class {class} is not {ours}"),
             None => format!("it has no class, and {ours} is not the default class"),
-        };
-        Some(lost(id, path.rule, path.index, "class", detail))
+        }
+    }
+
+    /// The Ingress objects that are not ours, and why, as of the last commit.
+    pub fn of_other_classes(&self) -> impl Iterator<Item = (ObjectKey, String)> {
+        let others = self.routes.iter().filter(|(_, compiled)| !compiled.ours);
+        others.filter_map(|(id, _)| match &self.store.get(id)?.view {
+            View::Ingress(ingress) => Some((id.key(), self.other_class(ingress))),
+            _ => None,
+        })
     }
 }
 

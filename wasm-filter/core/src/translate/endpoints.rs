@@ -3,6 +3,7 @@
 //! Only Service ports that some rule names are in the table; they are counted by objects.
 
 pub(crate) mod address;
+pub(crate) mod slices;
 
 use core::net::SocketAddr;
 use std::collections::BTreeMap;

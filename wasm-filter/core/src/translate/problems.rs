@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use super::Translator;
 use super::classes;
 use super::deps::Dep;
-use super::endpoints::{self, address::is_local};
+use super::endpoints::{self, address::is_local, slices};
 use super::store::{gateway_of, service_of};
 use crate::object::{Id, Kind};
 use crate::problem::{Code, Finding, Problem};
 use crate::resources::View;
 use crate::resources::field::Sink;
-use crate::resources::service::Service;
+use crate::resources::service::{Service, Source};
 
 // === impl Translator ===
 
@@ -95,9 +95,14 @@ impl Translator {
                     .for_each(|f| sink.push(f));
             }
             View::Service(service) if ours => self.of_service(id, service, &mut sink),
-            View::EndpointSlice(slice) if ours => {
-                let addresses = slice.ready.iter().chain(&slice.terminating);
-                self.local_addresses(addresses, "endpoints", &mut sink);
+            View::EndpointSlice(slice) => {
+                if ours {
+                    let addresses = slice.ready.iter().chain(&slice.terminating);
+                    self.local_addresses(addresses, "endpoints", &mut sink);
+                }
+                if let Some(found) = slices::astray(&self.store, &id.namespace, slice) {
+                    sink.push(found);
+                }
             }
             View::ResolvedName(name) => {
                 self.local_addresses(name.addresses.iter(), "addresses", &mut sink);
@@ -165,9 +170,14 @@ impl Translator {
                 ),
             ));
         }
-        let named = self.is_named(&id.namespace, &id.name);
-        if named && endpoints::is_upstream(service, self.context()) {
+        let mut named = self.named.of_service(&id.namespace, &id.name).peekable();
+        if named.peek().is_none() {
+            return;
+        }
+        if endpoints::is_upstream(service, self.context()) {
             self.local_addresses(service.cluster_ips.iter(), "spec.clusterIPs", sink);
+        } else if service.source == Source::Slices {
+            slices::unserved(&self.store, id, service, named, sink);
         }
     }
 

@@ -135,3 +135,29 @@ fn service_upstream_of_the_class_makes_services_their_own_endpoints() {
         ["10.0.0.1:8080", "10.0.0.2:8080"]
     );
 }
+
+#[test]
+fn an_ingress_of_another_class_is_listed_with_the_reason() {
+    for (class_name, default, expected) in [
+        ("kong", false, vec![]),
+        ("nginx", true, vec!["its class nginx is not kong"]),
+        (
+            "null",
+            false,
+            vec!["it has no class, and kong is not the default class"],
+        ),
+        ("null", true, vec![]),
+    ] {
+        let text = [
+            ingress(class_name, "null"),
+            class(default, "null"),
+            service("a", 1),
+        ]
+        .concat();
+        let world = World::with(Options::default(), &text);
+        let others: Vec<_> = world.0.of_other_classes().collect();
+        let reasons: Vec<_> = others.iter().map(|(_, reason)| &**reason).collect();
+        assert_eq!(reasons, expected, "{class_name} {default}");
+        assert!(others.iter().all(|(key, _)| &*key.kind == "Ingress"));
+    }
+}

@@ -13,4 +13,5 @@ mod paths;
 mod plugins;
 mod policies;
 mod services;
+mod slices;
 mod world;

@@ -6,6 +6,7 @@ use crate::problem::Code;
 use crate::regex::compile;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
 use crate::resources::path;
+use crate::resources::unknown;
 use crate::table::model::{Anchor, PathMatch};
 
 /// What a path matches.
@@ -31,6 +32,7 @@ pub(super) fn read(
     sink: &mut Sink,
 ) -> Read<IngressPathMatch> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["path", "pathType", "backend"], sink);
     let field = entry.key("path");
     let text = merge_slashes(field.text(sink)?.unwrap_or_default());
     let kind = entry.key("pathType");

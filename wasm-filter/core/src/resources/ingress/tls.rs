@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Sink};
 use crate::resources::host;
+use crate::resources::unknown;
 use crate::table::model::HostPattern;
 
 /// One entry of `spec.tls` that names a Secret and hosts.
@@ -30,6 +31,7 @@ pub(super) fn read(tls: &Field<'_, '_>, sink: &mut Sink) -> Box<[IngressTls]> {
 
 fn read_entry(index: u16, entry: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<IngressTls>> {
     entry.required_object(sink)?;
+    unknown::warn(entry, &["hosts", "secretName"], sink);
     let field = entry.key("hosts");
     let mut hosts: Vec<(u16, HostPattern)> = Vec::new();
     let mut seen = BTreeSet::new();

@@ -1,9 +1,10 @@
 //! References to backends: `backendRefs` of rules and `backendRef` of mirrors.
 
+use super::Fault;
 use super::filters::{self, Context, FilterSpec};
-use super::{Fault, warn_unknown};
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink};
+use crate::resources::unknown;
 
 /// One backend of a rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) enum RefTarget {
 /// Gateway API `BackendRef.weight`.
 const MAX_WEIGHT: u32 = 1_000_000;
 /// Members of a reference that every one has.
-const KNOWN: [&str; 5] = ["group", "kind", "namespace", "name", "port"];
+pub(super) const KNOWN: [&str; 5] = ["group", "kind", "namespace", "name", "port"];
 
 /// One backend of a rule. What cannot be read keeps its weight.
 pub(crate) fn read(
@@ -50,7 +51,7 @@ pub(crate) fn read(
         ..context
     };
     let filters = filters::read(&entry.key("filters"), context, sink);
-    warn_unknown(entry, &[&KNOWN[..], &["weight", "filters"]].concat(), sink);
+    unknown::warn(entry, &[&KNOWN[..], &["weight", "filters"]].concat(), sink);
     BackendRef {
         index,
         weight: weight.unwrap_or(1),

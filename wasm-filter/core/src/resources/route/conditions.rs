@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::problem::Code;
 use crate::regex;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
+use crate::resources::http_route::known;
 use crate::table::model::{Anchor, HeaderMatch, QueryMatch, Regex, ValueMatch};
 
 /// Names without a value say more than the data plane can look up.
@@ -89,15 +90,7 @@ pub(crate) fn read_name<'v>(field: &Field<'v, '_>, sink: &mut Sink) -> Read<&'v 
 }
 
 fn read_value(entry: &Field<'_, '_>, sink: &mut Sink) -> Read<ValueMatch> {
-    // A condition of a newer API: without it the match would be too wide.
-    let unknown = entry.unknown_keys(&["type", "name", "value"]);
-    if let Some(key) = unknown.first() {
-        sink.push(entry.key(key).error(
-            Code::UnsupportedField,
-            "is not supported; the match is not programmed",
-        ));
-        return Err(Reported);
-    }
+    known(entry, &["type", "name", "value"], sink)?;
     let (kind, value) = (entry.key("type"), entry.key("value"));
     let kind_text = kind.text(sink)?.unwrap_or("Exact");
     let text = value.required_text(sink)?;

@@ -15,9 +15,10 @@ mod path;
 use std::collections::BTreeSet;
 
 pub(crate) use self::mirror::MirrorSpec;
-use super::{Fault, warn_unknown};
+use super::Fault;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
+use crate::resources::unknown;
 use crate::table::model::Filters;
 
 /// The filters of a rule or backend.
@@ -116,7 +117,7 @@ impl<'v> Reading<'v> {
             self.fail(Fault::Incompatible);
             return Ok(());
         }
-        warn_unknown(entry, &["type", member], sink);
+        unknown::warn(entry, &["type", member], sink);
         let config = entry.key(member);
         config.required_object(sink)?;
         let filters = &mut self.out.filters;

@@ -6,7 +6,11 @@ use crate::object::{GATEWAY_GROUP, Id, Kind};
 use crate::problem::{Code, Finding};
 use crate::resources::field::{Field, Read, Sink};
 use crate::resources::host;
+use crate::resources::unknown;
 use crate::table::model::HostPattern;
+
+/// `ParentReference` of the Gateway API.
+const PARENT: [&str; 6] = ["group", "kind", "namespace", "name", "sectionName", "port"];
 
 /// What a route attaches to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +53,7 @@ pub(crate) fn read(parents: &Field<'_, '_>, sink: &mut Sink) -> Box<[ParentRef]>
 
 fn read_parent(index: u16, parent: &Field<'_, '_>, sink: &mut Sink) -> Read<ParentRef> {
     parent.required_object(sink)?;
+    unknown::warn(parent, &PARENT, sink);
     let group = parent.key("group").text(sink)?;
     Ok(ParentRef {
         index,

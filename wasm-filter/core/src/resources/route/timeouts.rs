@@ -3,10 +3,10 @@
 //! What cannot be read is left out: requests are then limited by the data plane's defaults, as if it
 //! had not been written.
 
-use super::warn_unknown;
 use crate::problem::Code;
 use crate::resources::duration;
 use crate::resources::field::{Field, Sink};
+use crate::resources::unknown;
 use crate::table::model::{Retry, Timeouts};
 
 /// Kong's `retries`; "when this field is unspecified, the number of times to attempt to retry a
@@ -19,7 +19,7 @@ pub(crate) fn read(timeouts: &Field<'_, '_>, sink: &mut Sink) -> Timeouts {
     if timeouts.object(sink).is_err() {
         return Timeouts::default();
     }
-    warn_unknown(timeouts, &["request", "backendRequest"], sink);
+    unknown::warn(timeouts, &["request", "backendRequest"], sink);
     let request = duration::read(&timeouts.key("request"), sink)
         .ok()
         .flatten();
@@ -43,7 +43,7 @@ pub(crate) fn read_retry(retry: &Field<'_, '_>, sink: &mut Sink) -> Option<Retry
     if retry.is_absent() || retry.object(sink).is_err() {
         return None;
     }
-    warn_unknown(retry, &["codes", "attempts", "backoff"], sink);
+    unknown::warn(retry, &["codes", "attempts", "backoff"], sink);
     let backoff = duration::read(&retry.key("backoff"), sink).ok().flatten();
     Some(Retry {
         attempts: read_attempts(&retry.key("attempts"), sink),

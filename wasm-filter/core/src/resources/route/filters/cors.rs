@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::super::conditions::is_token;
-use super::super::warn_unknown;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Sink, quote};
+use crate::resources::unknown;
 use crate::table::model::Cors;
 
 /// "When the MaxAge field is unspecified, the gateway sets Access-Control-Max-Age: 5."
@@ -17,7 +17,7 @@ const METHODS: [&str; 9] = [
 ];
 
 pub(super) fn read(config: &Field<'_, '_>, sink: &mut Sink) -> Cors {
-    warn_unknown(
+    unknown::warn(
         config,
         &[
             "allowOrigins",

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
+use crate::resources::unknown;
 
 const GROUP: &str = "configuration.konghq.com";
 const KIND: &str = "KongPlugin";
@@ -15,6 +16,7 @@ pub(super) fn read(
     cost: &str,
     sink: &mut Sink,
 ) -> Read<Option<Box<str>>> {
+    unknown::warn(config, &["group", "kind", "name"], sink);
     let (group, kind) = (config.key("group"), config.key("kind"));
     let group_text = group.text(sink)?.unwrap_or_default();
     let kind_text = kind.required_text(sink)?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::conditions::read_name;
-use super::super::warn_unknown;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
+use crate::resources::unknown;
 use crate::table::model::{Header, HeaderEdits};
 
 /// Headers that say where a message ends or what the connection is: who changes them can smuggle
@@ -26,7 +26,7 @@ const MAX_VALUE: usize = 4096;
 type Done = BTreeMap<Box<str>, &'static str>;
 
 pub(super) fn read(config: &Field<'_, '_>, request: bool, sink: &mut Sink) -> Read<HeaderEdits> {
-    warn_unknown(config, &["set", "add", "remove"], sink);
+    unknown::warn(config, &["set", "add", "remove"], sink);
     let mut done = Done::new();
     // All three are read before one fails, so that everything is told at once.
     let set = read_list(config, "set", request, &mut done, sink);
@@ -50,7 +50,7 @@ fn read_list(
     let mut out = Vec::new();
     for (_, entry) in field.items(sink)? {
         entry.required_object(sink)?;
-        warn_unknown(&entry, &["name", "value"], sink);
+        unknown::warn(&entry, &["name", "value"], sink);
         let name = entry.key("name");
         let text = read_name(&name, sink)?.to_ascii_lowercase();
         let value = read_value(&entry.key("value"), sink)?;

@@ -1,9 +1,9 @@
 //! `requestMirror`.
 
-use super::super::backends::{RefTarget, read_target};
-use super::super::warn_unknown;
+use super::super::backends::{KNOWN, RefTarget, read_target};
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink};
+use crate::resources::unknown;
 
 /// A mirror whose backend is not looked up yet.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,9 +20,10 @@ pub(crate) struct MirrorSpec {
 const DEFAULT_DENOMINATOR: u32 = 100;
 
 pub(super) fn read(config: &Field<'_, '_>, sink: &mut Sink) -> Read<MirrorSpec> {
-    warn_unknown(config, &["backendRef", "percent", "fraction"], sink);
+    unknown::warn(config, &["backendRef", "percent", "fraction"], sink);
     let backend = config.key("backendRef");
     backend.required_object(sink)?;
+    unknown::warn(&backend, &KNOWN, sink);
     let (numerator, denominator) = share(config, sink)?;
     Ok(MirrorSpec {
         field: backend.path().into(),
@@ -51,6 +52,7 @@ fn share(config: &Field<'_, '_>, sink: &mut Sink) -> Read<(u32, u32)> {
         return Ok((1, 1));
     }
     fraction.object(sink)?;
+    unknown::warn(&fraction, &["numerator", "denominator"], sink);
     let denominator = number(
         &fraction.key("denominator"),
         1,

@@ -1,16 +1,15 @@
 //! `requestRedirect` and `urlRewrite`.
 
-use super::super::warn_unknown;
 use crate::problem::Code;
 use crate::resources::field::{Field, Read, Reported, Sink, quote};
-use crate::resources::{host, path};
+use crate::resources::{host, path, unknown};
 use crate::table::model::{HostPattern, PathEdit, PathMatch, Redirect, Rewrite};
 
 /// "When empty": the schema's default.
 const DEFAULT_STATUS: i64 = 302;
 
 pub(super) fn read_redirect(config: &Field<'_, '_>, sink: &mut Sink) -> Read<Redirect> {
-    warn_unknown(
+    unknown::warn(
         config,
         &["scheme", "hostname", "path", "port", "statusCode"],
         sink,
@@ -58,7 +57,7 @@ pub(super) fn read_redirect(config: &Field<'_, '_>, sink: &mut Sink) -> Read<Red
 }
 
 pub(super) fn read_rewrite(config: &Field<'_, '_>, sink: &mut Sink) -> Read<Rewrite> {
-    warn_unknown(config, &["hostname", "path"], sink);
+    unknown::warn(config, &["hostname", "path"], sink);
     Ok(Rewrite {
         hostname: read_hostname(&config.key("hostname"), sink)?,
         path: read_path(&config.key("path"), sink)?,
@@ -98,7 +97,7 @@ fn read_path(field: &Field<'_, '_>, sink: &mut Sink) -> Read<Option<PathEdit>> {
             return Err(Reported);
         }
     };
-    warn_unknown(field, &["type", member], sink);
+    unknown::warn(field, &["type", member], sink);
     let value = field.key(member);
     let Some(written) = value.text(sink)? else {
         return Err(value.missing(sink));
