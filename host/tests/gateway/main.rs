@@ -38,6 +38,7 @@ mod shared_certs;
 mod smuggling;
 mod support;
 mod tls;
+mod trailers;
 mod upstream_h2;
 mod upstream_tls;
 mod websocket;

@@ -69,10 +69,7 @@ struct BodyState {
 
 impl RequestBody {
     /// `None` if there is no body.
-    pub(in crate::gateway) fn new(
-        incoming: Incoming,
-        limits: &Limits,
-    ) -> Option<Rc<Self>> {
+    pub(in crate::gateway) fn new(incoming: Incoming, limits: &Limits) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
