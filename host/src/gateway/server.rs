@@ -204,9 +204,15 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
+    if let Err(headers::BadFraming) = headers::strip_response(&mut head.headers) {
+        tracing::debug!(endpoint = ?tx.endpoint, "a response's length or coding cannot be passed on");
+        shared.counters.upstream_failures.inc();
+        tx.spoiled();
+        // With it goes the connection.
+        return refuse(tx, &BAD_GATEWAY);
+    }
     shared.counters.proxied.inc();
     let version = std::mem::replace(&mut head.version, Version::HTTP_11);
-    headers::strip_hop_by_hop(&mut head.headers);
     headers::via(&mut head.headers, version);
     if let Err(refusal) = show_response(&mut tx, &mut head) {
         return refuse(tx, &refusal);

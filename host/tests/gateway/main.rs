@@ -32,6 +32,7 @@ mod malformed;
 mod mirror;
 mod observation;
 mod plugins;
+mod response_framing;
 mod retry;
 #[path = "../support/certs.rs"]
 mod shared_certs;
