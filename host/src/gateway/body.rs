@@ -1,6 +1,7 @@
 //! Bodies on their way through: the request's can be sent again as long as it is small, the
 //! response's carries the transaction and gives its connection back.
 
+mod kept;
 mod request;
 mod response;
 mod trailers;
