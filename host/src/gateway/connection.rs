@@ -56,12 +56,11 @@ pub(super) struct Open {
 #[derive(Clone)]
 pub(super) struct Builders {
     http1: http1::Builder,
-    http2: http2::Builder<Local>,
 }
 
-/// Spawns on the worker's thread.
-#[derive(Clone, Copy)]
-struct Local;
+/// Spawns on the worker's thread what a connection needs for its requests.
+#[derive(Clone)]
+struct Local(Rc<Streams>);
 
 /// A connection that can be told to end.
 trait Draining: Future<Output = hyper::Result<()>> {
@@ -127,23 +126,29 @@ impl Builders {
         if limits.max_headers != HYPER_HEADERS {
             http1.max_headers(limits.max_headers);
         }
-        let mut http2 = http2::Builder::new(Local);
-        http2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.http2.max_concurrent_streams)
-            .initial_stream_window_size(limits.http2.stream_window)
-            .initial_connection_window_size(limits.http2.connection_window)
-            .max_send_buf_size(limits.http2.send_buffer)
-            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(limits.http2.ping_interval)
-            .keep_alive_timeout(limits.http2.ping_timeout);
-        Self { http1, http2 }
+        Self { http1 }
     }
+}
+
+/// How the HTTP/2 connection of these requests is served.
+fn http2_builder(limits: &Limits, streams: &Rc<Streams>) -> http2::Builder<Local> {
+    let mut http2 = http2::Builder::new(Local(Rc::clone(streams)));
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2.max_concurrent_streams)
+        .initial_stream_window_size(limits.http2.stream_window)
+        .initial_connection_window_size(limits.http2.connection_window)
+        .max_send_buf_size(limits.http2.send_buffer)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.http2.ping_interval)
+        .keep_alive_timeout(limits.http2.ping_timeout);
+    http2
 }
 
 impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let task = tokio::task::spawn_local(future);
+        self.0.spawned(|| task.abort_handle());
     }
 }
 
@@ -174,7 +179,7 @@ pub(super) async fn serve(
     let io = TokioIo::new(io);
     // Tasks of their own: what a handshake and the other protocol need would be theirs for good.
     if ready.http2 {
-        tokio::task::spawn_local(serve_http2(shared, builders.http2, client, io, stop));
+        tokio::task::spawn_local(serve_http2(shared, client, io, stop));
     } else {
         tokio::task::spawn_local(serve_http1(&shared, builders.http1, client, io, stop));
     }
@@ -205,7 +210,6 @@ fn serve_http1(
 
 async fn serve_http2(
     shared: Rc<Shared>,
-    builder: http2::Builder<Local>,
     client: Rc<Client>,
     io: TokioIo<ServerIo>,
     stop: watch::Receiver<bool>,
@@ -218,9 +222,9 @@ async fn serve_http2(
         // Boxed: hyper makes a task of it, and copies it some eight times on the way.
         service_fn(move |request| Box::pin(respond(&worker, &client, Some(&streams), request)))
     };
-    let connection = pin!(builder.serve_connection(io, service));
-    drop(builder);
-    let watch = async || streams.watch(&shared.limits).await;
+    let connection = http2_builder(&shared.limits, &streams).serve_connection(io, service);
+    let connection = pin!(connection);
+    let watch = async || streams.watch(&shared.limits, &shared.counters).await;
     ended(peer, drive(connection, stop, watch, &shared.counters).await);
 }
 
@@ -325,7 +329,6 @@ async fn drive(
                 match verdict {
                     // It has not ended when it was told to.
                     Verdict::Idle => {}
-                    Verdict::Stalled => counters.stalled_clients.inc(),
                     Verdict::Flood => counters.reset_floods.inc(),
                 }
                 return Ok(());
