@@ -209,7 +209,7 @@ impl Gateway {
                 filter,
                 limits: Arc::clone(&limits),
                 tls: Arc::clone(&tls),
-                dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls)),
+                dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls), &limits),
                 ignore_plugins: options.ignore_plugins,
                 counters: Arc::clone(&counters),
                 on_access: options.on_access.clone(),

@@ -33,7 +33,7 @@ use super::transport::Io;
 use super::worker::Shared;
 
 /// hyper's own limit for header lines; lower ones need no allocation for the parser.
-const HYPER_HEADERS: usize = 100;
+pub(super) const HYPER_HEADERS: usize = 100;
 
 /// What the requests of one client connection share.
 pub(super) struct Client {

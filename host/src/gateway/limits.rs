@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of a request's line and headers together; more is answered with 431.
     pub max_header_bytes: usize,
-    /// Number of header lines; more is answered with 431.
+    /// Number of header lines; more is answered with 431. Upstreams' responses may have as many; more
+    /// is answered with 502.
     pub max_headers: usize,
     /// Bytes of a request target; more is answered with 414.
     pub max_uri_bytes: usize,

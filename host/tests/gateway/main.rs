@@ -33,6 +33,7 @@ mod mirror;
 mod observation;
 mod plugins;
 mod response_framing;
+mod response_headers;
 mod retry;
 #[path = "../support/certs.rs"]
 mod shared_certs;
