@@ -100,11 +100,13 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
         parts.headers.insert(HOST, host);
     }
     if parts.version == Version::HTTP_2 {
+        // First: browsers make a piece of each cookie. h2 has seen to it that there are not more bytes
+        // than may be.
+        join_cookies(&mut parts.headers);
         // hyper counts them in HTTP/1 only.
         if parts.headers.len() > limits.max_headers {
             return Err(TOO_MANY_HEADERS);
         }
-        join_cookies(&mut parts.headers);
     }
     Ok(())
 }

@@ -28,6 +28,13 @@ fn limits_are_announced_and_kept() {
         many = many.header(format!("x-{n}"), "1");
     }
     assert_eq!(client.send(many.body(()).unwrap()).status(), 431);
+    // The pieces of a cookie are one header.
+    let mut crumbs = local(299);
+    for n in 0..100 {
+        let crumb = format!("c{n}=1").parse().unwrap();
+        crumbs.headers_mut().append("cookie", crumb);
+    }
+    assert_eq!(client.send(crumbs).status(), 299);
     let large = get("/").header("x", "x".repeat(8 * 1024));
     assert_eq!(client.send(large.body(()).unwrap()).status(), 431);
     let long = get(&format!("/{}", "x".repeat(20 * 1024)));
