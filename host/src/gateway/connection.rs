@@ -25,7 +25,7 @@ use super::limits::Limits;
 use super::listener::ListenerSpec;
 use super::preface;
 use super::server;
-use super::server_io::ServerIo;
+use super::server_io::{ServerIo, Unread};
 use super::stats::Counters;
 use super::streams::{Streams, Verdict};
 use super::timer::LazyTimer;
@@ -42,6 +42,7 @@ pub(super) struct Client {
     pub(super) forwarded: Forwarded,
     /// The host that the client named in its handshake.
     pub(super) sni: Option<Box<str>>,
+    pub(super) unread: Unread,
     /// It is counted for as long as any of this is alive: that is also a tunnel's life.
     _open: Open,
 }
@@ -173,9 +174,12 @@ pub(super) async fn serve(
         spec,
         forwarded: Forwarded::new(peer.ip().to_canonical(), spec.proxy_port, spec.tls),
         sni: ready.sni,
+        unread: Unread::default(),
         _open: open,
     });
-    let io = ServerIo::new(ready.io, ready.first, !ready.http2, shared.io_context());
+    let context = shared.io_context();
+    let unread = client.unread.clone();
+    let io = ServerIo::new(ready.io, ready.first, !ready.http2, context, unread);
     let io = TokioIo::new(io);
     // Tasks of their own: what a handshake and the other protocol need would be theirs for good.
     if ready.http2 {
@@ -288,7 +292,13 @@ fn respond(
     // its place, and a copy of it, in every request that waits.
     let begun = server::begin(shared, client, request);
     async move {
-        let response = server::answer(begun).await;
+        let mut response = server::answer(begun).await;
+        if stream.is_none()
+            && let Some(body) = server::unread_body(&response)
+        {
+            // Boxed: few requests have the place for it.
+            Box::pin(server::end_early(body, response.headers_mut())).await;
+        }
         Ok(ClientBody::wrap(response, head, stream))
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use silverback_emulator::ContextId;
 use tokio::net::TcpListener;
@@ -104,8 +105,10 @@ pub(super) fn begin(
     mut request: Request<Incoming>,
 ) -> Begun {
     shared.counters.requests.inc();
+    client.unread.set(false);
     let upgrade = upgrade::Asked::of(&mut request);
     let (mut parts, incoming) = request.into_parts();
+    let body = RequestBody::new(incoming, &parts, &shared.limits, &client.unread);
     let origin = Origin {
         tls: client.spec.tls,
         port: client.spec.proxy_port,
@@ -121,7 +124,11 @@ pub(super) fn begin(
     };
     let exchange = match exchange {
         Ok(exchange) => exchange,
-        Err(refusal) => {
+        Err(mut refusal) => {
+            refusal.close |= body.is_some() && parts.version != Version::HTTP_2;
+            if refusal.close {
+                client.unread.set(true);
+            }
             return Begun::Answered(Box::new(refuse_unseen(shared, client, &parts, &refusal)));
         }
     };
@@ -129,7 +136,7 @@ pub(super) fn begin(
         method: parts.method,
         version: parts.version,
         target: origin_form(parts.uri),
-        body: RequestBody::new(incoming, &shared.limits),
+        body,
         client: Rc::clone(client),
         upgrade,
     };
@@ -229,6 +236,23 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         over: false,
     }));
     Response::from_parts(head, body)
+}
+
+/// The body of a request that was answered here and not read to its end.
+pub(super) fn unread_body(reply: &Reply) -> Option<Rc<RequestBody>> {
+    let ResponseBody::Full { transaction, .. } = reply.body() else {
+        return None;
+    };
+    let body = transaction.as_ref()?.out.body.as_ref()?;
+    (!body.is_read()).then(|| Rc::clone(body))
+}
+
+/// Tells an HTTP/1 client that its connection ends with this answer, unless the rest of its request is there
+/// already (RFC 9112 9.6).
+pub(super) async fn end_early(body: Rc<RequestBody>, headers: &mut HeaderMap) {
+    if !body.discard().await {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// Whether a request came over a connection of its own listener.

@@ -16,6 +16,7 @@ mod certs;
 mod client;
 mod deadlines;
 mod decisions;
+mod early_answers;
 mod echo;
 mod failover;
 mod filter;

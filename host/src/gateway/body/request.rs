@@ -7,7 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
@@ -16,6 +18,7 @@ use super::kept::Kept;
 use super::{BodyError, UpstreamBody, poll_piece};
 use crate::gateway::limits::Limits;
 use crate::gateway::mirror::{self, Copies};
+use crate::gateway::server_io::Unread;
 
 /// How far the request body has got: which of the plan's timeouts runs.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +49,13 @@ pub(in crate::gateway) struct RequestBody {
     /// HTTP/2 goes on with its body when nobody waits for its answer any more.)
     pub(super) reader: Cell<Option<Waker>>,
     tap: RefCell<Option<Tap>>,
+    /// The client sends nothing before it is asked to.
+    waits: bool,
+    unread: Unread,
 }
+
+/// What may be thrown away of a body for its connection's sake.
+const DISCARDED: u64 = 64 * 1024;
 
 /// A copy of the body in the making.
 struct Tap {
@@ -66,8 +75,13 @@ struct BodyState {
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// `None` if there is no body.
-    pub(in crate::gateway) fn new(incoming: Incoming, limits: &Limits) -> Option<Rc<Self>> {
+    /// `None` if there is no body. `unread` is told if it is dropped before its end.
+    pub(in crate::gateway) fn new(
+        incoming: Incoming,
+        head: &Parts,
+        limits: &Limits,
+        unread: &Unread,
+    ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -92,7 +106,39 @@ impl RequestBody {
             pause: limits.body_read_timeout,
             reader: Cell::new(None),
             tap: RefCell::new(None),
+            waits: head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT),
+            unread: unread.clone(),
         }))
+    }
+
+    /// Whether it was read to its end.
+    pub(in crate::gateway) fn is_read(&self) -> bool {
+        let state = self.state.borrow();
+        state.finished || state.incoming.is_end_stream()
+    }
+
+    /// Drops what of it has come already; whether that was all. No try gets any more.
+    pub(in crate::gateway) async fn discard(self: &Rc<Self>) -> bool {
+        drop(self.start());
+        if self.failed.get() || (self.waits && self.received.get() == 0) {
+            return false;
+        }
+        let most = self.received.get().saturating_add(DISCARDED);
+        let mut waited = false;
+        while !self.is_read() {
+            match std::future::poll_fn(|cx| Poll::Ready(self.poll_client(cx))).await {
+                Poll::Ready(Some(Err(_))) => return false,
+                Poll::Ready(_) if self.received.get() > most => return false,
+                Poll::Ready(_) => waited = false,
+                Poll::Pending if waited => return false,
+                Poll::Pending => {
+                    waited = true;
+                    // hyper reads on when it is its turn.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        true
     }
 
     /// Bytes of it that were read so far.
@@ -289,6 +335,14 @@ impl RequestBody {
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
             other => other,
+        }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.is_read() {
+            self.unread.set(true);
         }
     }
 }
