@@ -56,8 +56,8 @@ pub struct Http2Limits {
     pub ping_interval: Duration,
     /// See `ping_interval`.
     pub ping_timeout: Duration,
-    /// Requests that a client may take back within a second; with more, and more than half of
-    /// all, the connection is cut ("rapid reset", CVE-2023-44487).
+    /// Requests that a client may take back within a second of their start, over the life of the
+    /// connection; with more, and more than half of all, it is cut ("rapid reset", CVE-2023-44487).
     pub max_resets: u64,
 }
 
