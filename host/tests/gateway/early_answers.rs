@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::support::{Proxy, plan, tcp};
 
 /// More than the socket's buffers take, in pieces.
-const MORE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+static MORE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 const PIECES: usize = 8;
 
 /// Sends a head, reads the answer's head, and then sends the rest.

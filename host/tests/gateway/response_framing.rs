@@ -114,7 +114,12 @@ fn a_response_has_one_length() {
         case("gzip", "transfer-encoding: gzip\r\n", "coded").refused(),
         case("identity", "transfer-encoding: identity\r\n", "coded").refused(),
         case("empty", "transfer-encoding:\r\n", "coded").refused(),
-        case("a space before the colon", "content-length : 5\r\n", "hello").refused(),
+        case(
+            "a space before the colon",
+            "content-length : 5\r\n",
+            "hello",
+        )
+        .refused(),
     ] {
         let name = case.name;
         let backend = case.backend();

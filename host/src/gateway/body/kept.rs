@@ -17,6 +17,18 @@ pub(super) struct Kept {
 /// A piece in which kept bytes are sent again.
 const PIECE: usize = 64 * 1024;
 
+/// A piece that is shorter must not hold a read buffer while it waits for the upstream.
+const SHORT: usize = 1024;
+
+/// A chunk as it may wait, with others, until the upstream takes it.
+pub(super) fn alone(chunk: Bytes) -> Bytes {
+    if chunk.len() < SHORT {
+        Bytes::copy_from_slice(&chunk)
+    } else {
+        chunk
+    }
+}
+
 // === impl Kept ===
 
 impl Kept {
@@ -67,6 +79,16 @@ mod tests {
         assert!(buffer.is_unique(), "only what was kept is held");
         assert_eq!(kept.bytes(), buffer);
         assert!(kept.bytes.capacity() <= 2 * 8192);
+    }
+
+    #[test]
+    fn a_short_chunk_holds_nothing_else() {
+        let buffer = Bytes::from(vec![b'x'; 8192]);
+        let short = alone(buffer.slice(..SHORT - 1));
+        assert!(buffer.is_unique());
+        let long = alone(buffer.slice(..SHORT));
+        assert!(!buffer.is_unique());
+        assert_eq!((short.len(), long.len()), (SHORT - 1, SHORT));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::{BodyError, UpstreamBody, poll_piece};
 use crate::gateway::limits::Limits;
 use crate::gateway::mirror::{self, Copies};
@@ -271,8 +271,11 @@ impl RequestBody {
             return Poll::Ready(None);
         }
         match poll_piece(&mut state.incoming, cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 state.pause = None;
+                if let Some(data) = frame.data_mut().filter(|_| self.is_chunked()) {
+                    *data = kept::alone(std::mem::take(data));
+                }
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.received
                     .set(self.received.get().saturating_add(length));
