@@ -66,7 +66,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use access::{AccessEvent, AccessHook, Answer, Attempts};
 pub use certificates::{
-    CertificateError, CertificateErrors, Certificates, ClientAuth, ClientAuthMode, KeyPair,
+    CertificateDoubt, CertificateError, CertificateErrors, Certificates, ClientAuth,
+    ClientAuthMode, KeyPair,
 };
 pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use host_pattern::HostPattern;

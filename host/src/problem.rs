@@ -76,6 +76,11 @@ const HOST_CODES: &[CodePage] = &[
         cure: "Give them the same `spec.tls.frontend`, or other ports; until then the port has no handshake.",
     },
     CodePage {
+        code: "DoubtfulCertificate",
+        cause: "A certificate is served for a host that it is not for, or its time is over or has not come.",
+        cure: "Renew it, or correct the names in it or the host; until then it is served, and clients that check certificates refuse it.",
+    },
+    CodePage {
         code: "DuplicateObject",
         cause: "Two documents define the same object; the later one is used.",
         cure: "Remove one of them.",

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use rcgen::{CertificateParams, DnType};
 use serde_json::Value;
 
 use super::stubs::Objects;
-use crate::gateway::{HostPattern, KeyPair};
+use crate::gateway::{CertificateDoubt, HostPattern, KeyPair};
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
 
@@ -58,6 +59,9 @@ pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec
                 continue;
             }
         };
+        for doubt in pair.doubts(hosts, SystemTime::now()) {
+            problems.push(doubtful(key.clone(), &doubt));
+        }
         for host in hosts {
             let pairs = by_host.entry(host.clone()).or_default();
             if !pairs.contains(&pair) {
@@ -74,6 +78,15 @@ pub(super) fn unusable(secret: ObjectKey, field: &str, message: String) -> Probl
         .hint("it needs tls.crt and tls.key in PEM, as `kubectl create secret tls` makes them")
         .about(secret);
     problem.field = field.to_owned();
+    problem
+}
+
+/// A certificate that is served, and that clients may refuse.
+fn doubtful(secret: ObjectKey, doubt: &CertificateDoubt) -> Problem {
+    let mut problem = Problem::new("DoubtfulCertificate", Severity::Warning, doubt.to_string())
+        .hint("it is served, and clients that check certificates refuse it")
+        .about(secret);
+    "data[tls.crt]".clone_into(&mut problem.field);
     problem
 }
 
@@ -174,13 +187,47 @@ mod tests {
                 served("text", &["a.example"]),
             ],
         );
-        assert_eq!(problems, []);
+        // It is one for names of this machine.
+        for problem in problems {
+            assert_eq!(problem.code, "DoubtfulCertificate", "{problem:?}");
+        }
         // The same certificate once, however many Secrets have it.
         let expected = ByHost::from([
             (HostPattern::parse("a.example"), vec![first.clone(), second]),
             (HostPattern::parse("*.example"), vec![first]),
         ]);
         assert_eq!(by_host, expected);
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_is_served_and_a_warning() {
+        let pair = pair();
+        let objects = objects(&[(
+            "text",
+            json!({"stringData": {"tls.crt": pair.chain, "tls.key": pair.key}}),
+        )]);
+        let (by_host, problems) = certificates(
+            &objects,
+            &[served("text", &["localhost", "a.example", "*"])],
+        );
+        assert_eq!(by_host.len(), 3);
+        let [problem] = &*problems else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(
+            (
+                &*problem.code,
+                problem.severity,
+                &*problem.field,
+                &*problem.message
+            ),
+            (
+                "DoubtfulCertificate",
+                Severity::Warning,
+                "data[tls.crt]",
+                "it is not for a.example, for which it is served"
+            )
+        );
     }
 
     #[test]
@@ -217,7 +264,11 @@ mod tests {
             let optional = [served(name, &["a"]), served("good", &["b"])];
             let (by_host, problems) = certificates(&objects, &optional);
             assert!(by_host.keys().eq([&HostPattern::parse("b")]), "{name}");
-            let [problem] = &*problems else {
+            let errors = problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error);
+            let errors: Vec<_> = errors.collect();
+            let [problem] = &*errors else {
                 panic!("{name}: {problems:?}");
             };
             assert_eq!(problem.field, field, "{name}");
