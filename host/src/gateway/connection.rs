@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::client_body::ClientBody;
+use super::early;
 use super::handshake;
 use super::headers::Forwarded;
 use super::limits::Limits;
@@ -294,10 +295,10 @@ fn respond(
     async move {
         let mut response = server::answer(begun).await;
         if stream.is_none()
-            && let Some(body) = server::unread_body(&response)
+            && let Some(body) = early::unread(&response)
         {
             // Boxed: few requests have the place for it.
-            Box::pin(server::end_early(body, response.headers_mut())).await;
+            Box::pin(early::end(body, response.headers_mut())).await;
         }
         Ok(ClientBody::wrap(response, head, stream))
     }

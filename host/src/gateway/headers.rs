@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    CONNECTION, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -24,10 +24,6 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const VIA_SELF: HeaderValue = HeaderValue::from_static("1.1 silverback");
 const VIA_SELF_10: HeaderValue = HeaderValue::from_static("1.0 silverback");
 const VIA_SELF_2: HeaderValue = HeaderValue::from_static("2 silverback");
-
-/// A response whose end nobody can tell, or whose body is coded as it would be passed on.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadFraming;
 
 /// Header values that are the same for every request of a client connection.
 #[derive(Debug)]
@@ -93,7 +89,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         strip_named(headers);
     }
@@ -109,67 +105,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// [`strip_hop_by_hop`] for an upstream's response, whose length gets its one form.
-pub(super) fn strip_response(headers: &mut HeaderMap) -> Result<(), BadFraming> {
-    // In most responses there is nothing to do: see strip_hop_by_hop.
-    let (mut hop_by_hop, mut coded, mut lengths, mut plain) = (false, false, 0, true);
-    for (name, value) in &*headers {
-        if is_hop_by_hop(name) {
-            hop_by_hop = true;
-            coded |= name == TRANSFER_ENCODING;
-        } else if name == CONTENT_LENGTH {
-            lengths += 1;
-            plain = is_plain(value.as_bytes());
-        }
-    }
-    if coded {
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-        let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-        // The chunks are taken off here; what is under them would be passed on as if it were not there.
-        if !codings.next().is_some_and(chunked) || codings.next().is_some() {
-            return Err(BadFraming);
-        }
-        // RFC 9112 6.3: Transfer-Encoding overrides it, and it has to be removed.
-        headers.remove(CONTENT_LENGTH);
-    } else if lengths > 1 || !plain {
-        let length = one_length(headers).ok_or(BadFraming)?;
-        headers.insert(CONTENT_LENGTH, length.into());
-    }
-    if hop_by_hop {
-        remove_hop_by_hop(headers);
-    }
-    Ok(())
-}
-
-/// Whether a length is in its one form; it may be none at all.
-fn is_plain(length: &[u8]) -> bool {
-    match length {
-        [b'0'] => true,
-        [b'1'..=b'9', rest @ ..] => rest.len() < 19 && rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
-}
-
-/// What all lengths of a response say, if they say the same (RFC 9112 6.3).
-fn one_length(headers: &HeaderMap) -> Option<u64> {
-    let lines = headers.get_all(CONTENT_LENGTH).iter();
-    let lengths = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-    let mut one = None;
-    for length in lengths {
-        let length = length.trim_ascii();
-        if !length.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let length: u64 = std::str::from_utf8(length).ok()?.parse().ok()?;
-        if one.is_some_and(|one| one != length) {
-            return None;
-        }
-        one = Some(length);
-    }
-    one
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection"
@@ -273,10 +209,10 @@ fn text(text: String) -> HeaderValue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pub(in crate::gateway) fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in pairs {
             map.append(*name, HeaderValue::from_static(value));
@@ -301,55 +237,6 @@ mod tests {
         strip_hop_by_hop(&mut headers);
         let kept = [("host", "a"), ("content-length", "2"), ("x-kept", "3")];
         assert_eq!(headers, map(&kept));
-    }
-
-    #[test]
-    fn a_response_has_one_length_or_none() {
-        for (headers, expected) in [
-            (&[("content-length", "5")][..], Ok(Some("5"))),
-            (&[("content-length", "0")], Ok(Some("0"))),
-            (&[("content-length", "005")], Ok(Some("5"))),
-            (&[("content-length", "5, 5")], Ok(Some("5"))),
-            (
-                &[("content-length", "5"), ("content-length", "05")],
-                Ok(Some("5")),
-            ),
-            (
-                &[("content-length", "5"), ("content-length", "6")],
-                Err(BadFraming),
-            ),
-            (&[("content-length", "")], Err(BadFraming)),
-            (&[("content-length", "+5")], Err(BadFraming)),
-            (
-                &[("content-length", "99999999999999999999")],
-                Err(BadFraming),
-            ),
-            (
-                &[("content-length", "5"), ("transfer-encoding", "chunked")],
-                Ok(None),
-            ),
-            (&[("transfer-encoding", "CHUNKED")], Ok(None)),
-            (&[("transfer-encoding", "gzip, chunked")], Err(BadFraming)),
-            (&[("transfer-encoding", "gzip")], Err(BadFraming)),
-            (&[("transfer-encoding", "")], Err(BadFraming)),
-            (
-                &[
-                    ("transfer-encoding", "chunked"),
-                    ("transfer-encoding", "chunked"),
-                ],
-                Err(BadFraming),
-            ),
-        ] {
-            let mut seen = map(headers);
-            let stripped = strip_response(&mut seen);
-            let length = seen
-                .get(CONTENT_LENGTH)
-                .and_then(|value| value.to_str().ok());
-            assert_eq!(stripped.map(|()| length), expected, "{headers:?}");
-            if expected.is_ok() {
-                assert!(!seen.contains_key(TRANSFER_ENCODING), "{headers:?}");
-            }
-        }
     }
 
     #[test]

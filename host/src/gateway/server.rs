@@ -6,8 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use silverback_emulator::ContextId;
 use tokio::net::TcpListener;
@@ -24,6 +23,7 @@ use super::misdirected::misdirected;
 use super::outgoing::Outgoing;
 use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN};
 use super::request;
+use super::response_framing::{self, BadFraming};
 use super::transaction::Transaction;
 use super::upgrade::{self, Tunnel};
 use super::worker::Shared;
@@ -53,7 +53,7 @@ const BAD_BODY: Refusal = Refusal::closing(StatusCode::BAD_REQUEST, "malformed r
 /// The pause after accept fails (file descriptors have run out).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-type Reply = Response<ResponseBody>;
+pub(super) type Reply = Response<ResponseBody>;
 
 /// A request of which all is done that needs no waiting.
 pub(super) enum Begun {
@@ -211,7 +211,7 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
-    if let Err(headers::BadFraming) = headers::strip_response(&mut head.headers) {
+    if let Err(BadFraming) = response_framing::strip(&mut head.headers) {
         tracing::debug!(endpoint = ?tx.endpoint, "a response's length or coding cannot be passed on");
         shared.counters.upstream_failures.inc();
         tx.spoiled();
@@ -236,23 +236,6 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         over: false,
     }));
     Response::from_parts(head, body)
-}
-
-/// The body of a request that was answered here and not read to its end.
-pub(super) fn unread_body(reply: &Reply) -> Option<Rc<RequestBody>> {
-    let ResponseBody::Full { transaction, .. } = reply.body() else {
-        return None;
-    };
-    let body = transaction.as_ref()?.out.body.as_ref()?;
-    (!body.is_read()).then(|| Rc::clone(body))
-}
-
-/// Tells an HTTP/1 client that its connection ends with this answer, unless the rest of its request is there
-/// already (RFC 9112 9.6).
-pub(super) async fn end_early(body: Rc<RequestBody>, headers: &mut HeaderMap) {
-    if !body.discard().await {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
 }
 
 /// Whether a request came over a connection of its own listener.
