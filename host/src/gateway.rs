@@ -21,6 +21,7 @@ mod client_body;
 mod connection;
 mod dial;
 mod driver;
+mod early;
 mod echo;
 mod errors;
 mod filter;
@@ -40,6 +41,7 @@ mod plan_exec;
 mod pool;
 mod preface;
 mod request;
+mod response_framing;
 mod server;
 mod server_io;
 mod stats;
@@ -67,8 +69,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use access::{AccessEvent, AccessHook, Answer, Attempts};
 pub use certificates::{
-    CertificateError, CertificateErrors, Certificates, ClientAuth, ClientAuthMode, KeyPair,
-    PairError,
+    CertificateDoubt, CertificateError, CertificateErrors, Certificates, ClientAuth,
+    ClientAuthMode, KeyPair, PairError,
 };
 pub use echo::{ECHO_HEADER, EchoIdentity, EchoRegistry};
 pub use host_pattern::HostPattern;
@@ -211,7 +213,7 @@ impl Gateway {
                 filter,
                 limits: Arc::clone(&limits),
                 tls: Arc::clone(&tls),
-                dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls)),
+                dialer: Dialer::new(Arc::clone(&echo), Arc::clone(&upstream_tls), &limits),
                 ignore_plugins: options.ignore_plugins,
                 counters: Arc::clone(&counters),
                 on_access: options.on_access.clone(),

@@ -71,14 +71,14 @@ pub struct CodePage {
 /// The host's own codes: of files, and of the translator itself.
 const HOST_CODES: &[CodePage] = &[
     CodePage {
-        code: "CertificateForOthers",
-        cause: "A certificate is served for a host that none of its names covers.",
-        cure: "Have it issued for the host (as a subject alternative name), or correct the host; clients that verify it refuse it.",
-    },
-    CodePage {
         code: "ClientValidationConflict",
         cause: "Gateways that share a port ask its clients for different certificates.",
         cure: "Give them the same `spec.tls.frontend`, or other ports; until then the port has no handshake.",
+    },
+    CodePage {
+        code: "DoubtfulCertificate",
+        cause: "A certificate is served for a host that it is not for, or its time is over or has not come.",
+        cure: "Renew it, or correct the names in it or the host; until then it is served, and clients that check certificates refuse it.",
     },
     CodePage {
         code: "DuplicateObject",

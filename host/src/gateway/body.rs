@@ -1,8 +1,10 @@
 //! Bodies on their way through: the request's can be sent again as long as it is small, the
 //! response's carries the transaction and gives its connection back.
 
+mod kept;
 mod request;
 mod response;
+mod trailers;
 mod upstream;
 
 use std::pin::Pin;
@@ -33,18 +35,26 @@ pub(super) enum BodyError {
     UpstreamTimeout,
 }
 
-/// The next frame that says something. A message that ends with an empty DATA frame comes with an empty
-/// piece at its end; passed on, it would be a frame of its own that ends nothing, and h2 (from 0.4.16 on,
-/// behind every peer made with hyper) closes a connection after a hundred of them.
+/// The next frame that says something, in both directions. A message that ends with an empty DATA frame
+/// comes with an empty piece at its end; passed on, it would be a frame of its own that ends nothing, and
+/// h2 (from 0.4.16 on, behind every peer made with hyper) closes a connection after a hundred of them.
+/// Of trailers there is what may be one.
 fn poll_piece(
     incoming: &mut Incoming,
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
     loop {
-        let polled = Pin::new(&mut *incoming).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
-            _ => return polled,
+        let mut polled = Pin::new(&mut *incoming).poll_frame(cx);
+        let Poll::Ready(Some(Ok(frame))) = &mut polled else {
+            return polled;
+        };
+        if let Some(fields) = frame.trailers_mut() {
+            trailers::strip(fields);
+            if !fields.is_empty() {
+                return polled;
+            }
+        } else if !frame.data_ref().is_some_and(Bytes::is_empty) {
+            return polled;
         }
     }
 }

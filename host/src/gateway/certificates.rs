@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::host_pattern::HostPattern;
 use super::tls;
@@ -13,6 +17,20 @@ pub struct KeyPair {
     pub chain: String,
     /// The key: PKCS #8, PKCS #1 (RSA) or SEC1 (ECDSA).
     pub key: String,
+}
+
+/// Why clients may refuse a certificate that can be used. It is shown all the same, as by nginx.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateDoubt {
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet")]
+    NotValidYet,
+    /// It has another name.
+    #[error("it is not for {0}, for which it is served")]
+    OtherName(HostPattern),
 }
 
 /// What clients must show.
@@ -98,11 +116,40 @@ impl KeyPair {
         tls::key(self, &tls::provider()).map(drop)
     }
 
-    /// Does one of the certificate's names cover this host? `None` if it cannot be told.
+    /// Why clients may refuse it for these hosts at this time. Whether they know who signed it is theirs to
+    /// say.
     #[must_use]
-    pub fn covers(&self, host: &str) -> Option<bool> {
-        tls::covers(&self.chain, host)
+    pub fn doubts(&self, hosts: &[HostPattern], now: SystemTime) -> Vec<CertificateDoubt> {
+        let Ok(leaf) = CertificateDer::from_pem_slice(self.chain.as_bytes()) else {
+            return Vec::new();
+        };
+        let Ok(leaf) = webpki::EndEntityCert::try_from(&leaf) else {
+            return Vec::new();
+        };
+        let usage = webpki::KeyUsage::server_auth();
+        // There is no issuer to be found; its time is looked at before.
+        let verified = leaf.verify_for_usage(&[], &[], &[], unix(now), usage, None, None);
+        let time = match verified {
+            Err(webpki::Error::CertExpired { .. }) => Some(CertificateDoubt::Expired),
+            Err(webpki::Error::CertNotValidYet { .. }) => Some(CertificateDoubt::NotValidYet),
+            _ => None,
+        };
+        let other = hosts.iter().filter(|host| {
+            // A wildcard may have certificates for some of the hosts below it.
+            let HostPattern::Exact(name) = host else {
+                return false;
+            };
+            let name = ServerName::try_from(name.as_str());
+            name.is_ok_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_err())
+        });
+        let other = other.cloned().map(CertificateDoubt::OtherName);
+        time.into_iter().chain(other).collect()
     }
+}
+
+fn unix(time: SystemTime) -> UnixTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    UnixTime::since_unix_epoch(since.unwrap_or(Duration::ZERO))
 }
 
 impl fmt::Debug for KeyPair {
@@ -129,6 +176,39 @@ impl std::error::Error for CertificateErrors {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_has_its_time_and_its_names() {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let names = ["shop.example".to_owned(), "*.shop.example".to_owned()];
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pair = KeyPair {
+            chain: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        };
+        let begin = SystemTime::UNIX_EPOCH + 18_262 * DAY;
+        let hosts = |hosts: &[&str]| -> Vec<_> {
+            hosts.iter().map(|host| HostPattern::parse(host)).collect()
+        };
+        let fitting = hosts(&["shop.example", "a.shop.example", "*.shop.example", "*"]);
+        for (now, expected) in [
+            (begin - DAY, vec![CertificateDoubt::NotValidYet]),
+            (begin + DAY, vec![]),
+            (begin + 400 * DAY, vec![CertificateDoubt::Expired]),
+        ] {
+            assert_eq!(pair.doubts(&fitting, now), expected);
+        }
+        let other = hosts(&["other.example", "*.other.example", "a.b.shop.example"]);
+        let expected: Vec<_> = other
+            .iter()
+            .cloned()
+            .map(CertificateDoubt::OtherName)
+            .collect();
+        assert_eq!(pair.doubts(&other, begin + DAY), expected);
+    }
 
     #[test]
     fn a_key_is_not_shown() {

@@ -19,13 +19,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::client_body::ClientBody;
+use super::early;
 use super::handshake;
 use super::headers::Forwarded;
 use super::limits::Limits;
 use super::listener::ListenerSpec;
 use super::preface;
 use super::server;
-use super::server_io::ServerIo;
+use super::server_io::{ServerIo, Unread};
 use super::stats::Counters;
 use super::streams::{Streams, Verdict};
 use super::timer::LazyTimer;
@@ -33,7 +34,7 @@ use super::transport::Io;
 use super::worker::Shared;
 
 /// hyper's own limit for header lines; lower ones need no allocation for the parser.
-const HYPER_HEADERS: usize = 100;
+pub(super) const HYPER_HEADERS: usize = 100;
 
 /// What the requests of one client connection share.
 pub(super) struct Client {
@@ -42,6 +43,7 @@ pub(super) struct Client {
     pub(super) forwarded: Forwarded,
     /// The host that the client named in its handshake.
     pub(super) sni: Option<Box<str>>,
+    pub(super) unread: Unread,
     /// It is counted for as long as any of this is alive: that is also a tunnel's life.
     _open: Open,
 }
@@ -56,12 +58,11 @@ pub(super) struct Open {
 #[derive(Clone)]
 pub(super) struct Builders {
     http1: http1::Builder,
-    http2: http2::Builder<Local>,
 }
 
-/// Spawns on the worker's thread.
-#[derive(Clone, Copy)]
-struct Local;
+/// Spawns on the worker's thread what a connection needs for its requests.
+#[derive(Clone)]
+struct Local(Rc<Streams>);
 
 /// A connection that can be told to end.
 trait Draining: Future<Output = hyper::Result<()>> {
@@ -127,23 +128,29 @@ impl Builders {
         if limits.max_headers != HYPER_HEADERS {
             http1.max_headers(limits.max_headers);
         }
-        let mut http2 = http2::Builder::new(Local);
-        http2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.http2.max_concurrent_streams)
-            .initial_stream_window_size(limits.http2.stream_window)
-            .initial_connection_window_size(limits.http2.connection_window)
-            .max_send_buf_size(limits.http2.send_buffer)
-            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(limits.http2.ping_interval)
-            .keep_alive_timeout(limits.http2.ping_timeout);
-        Self { http1, http2 }
+        Self { http1 }
     }
+}
+
+/// How the HTTP/2 connection of these requests is served.
+fn http2_builder(limits: &Limits, streams: &Rc<Streams>) -> http2::Builder<Local> {
+    let mut http2 = http2::Builder::new(Local(Rc::clone(streams)));
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2.max_concurrent_streams)
+        .initial_stream_window_size(limits.http2.stream_window)
+        .initial_connection_window_size(limits.http2.connection_window)
+        .max_send_buf_size(limits.http2.send_buffer)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.http2.ping_interval)
+        .keep_alive_timeout(limits.http2.ping_timeout);
+    http2
 }
 
 impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let task = tokio::task::spawn_local(future);
+        self.0.spawned(|| task.abort_handle());
     }
 }
 
@@ -168,13 +175,16 @@ pub(super) async fn serve(
         spec,
         forwarded: Forwarded::new(peer.ip().to_canonical(), spec.proxy_port, spec.tls),
         sni: ready.sni,
+        unread: Unread::default(),
         _open: open,
     });
-    let io = ServerIo::new(ready.io, ready.first, !ready.http2, shared.io_context());
+    let context = shared.io_context();
+    let unread = client.unread.clone();
+    let io = ServerIo::new(ready.io, ready.first, !ready.http2, context, unread);
     let io = TokioIo::new(io);
     // Tasks of their own: what a handshake and the other protocol need would be theirs for good.
     if ready.http2 {
-        tokio::task::spawn_local(serve_http2(shared, builders.http2, client, io, stop));
+        tokio::task::spawn_local(serve_http2(shared, client, io, stop));
     } else {
         tokio::task::spawn_local(serve_http1(&shared, builders.http1, client, io, stop));
     }
@@ -205,7 +215,6 @@ fn serve_http1(
 
 async fn serve_http2(
     shared: Rc<Shared>,
-    builder: http2::Builder<Local>,
     client: Rc<Client>,
     io: TokioIo<ServerIo>,
     stop: watch::Receiver<bool>,
@@ -218,9 +227,9 @@ async fn serve_http2(
         // Boxed: hyper makes a task of it, and copies it some eight times on the way.
         service_fn(move |request| Box::pin(respond(&worker, &client, Some(&streams), request)))
     };
-    let connection = pin!(builder.serve_connection(io, service));
-    drop(builder);
-    let watch = async || streams.watch(&shared.limits).await;
+    let connection = http2_builder(&shared.limits, &streams).serve_connection(io, service);
+    let connection = pin!(connection);
+    let watch = async || streams.watch(&shared.limits, &shared.counters).await;
     ended(peer, drive(connection, stop, watch, &shared.counters).await);
 }
 
@@ -284,7 +293,13 @@ fn respond(
     // its place, and a copy of it, in every request that waits.
     let begun = server::begin(shared, client, request);
     async move {
-        let response = server::answer(begun).await;
+        let mut response = server::answer(begun).await;
+        if stream.is_none()
+            && let Some(body) = early::unread(&response)
+        {
+            // Boxed: few requests have the place for it.
+            Box::pin(early::end(body, response.headers_mut())).await;
+        }
         Ok(ClientBody::wrap(response, head, stream))
     }
 }
@@ -325,7 +340,6 @@ async fn drive(
                 match verdict {
                     // It has not ended when it was told to.
                     Verdict::Idle => {}
-                    Verdict::Stalled => counters.stalled_clients.inc(),
                     Verdict::Flood => counters.reset_floods.inc(),
                 }
                 return Ok(());

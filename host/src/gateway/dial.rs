@@ -13,8 +13,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::body::UpstreamBody;
+use super::connection::HYPER_HEADERS;
 use super::driver::Driver;
 use super::echo::{self, EchoIdentity, EchoRegistry};
+use super::limits::Limits;
 use super::pool::{Connection, Joined, Key, Pool, Sender, TlsKey};
 use super::stats::Counters;
 use super::transport::Io;
@@ -30,13 +32,13 @@ const PONG: Duration = Duration::from_secs(10);
 /// streams wait for the slowest.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// Bytes of a response's headers; hyper's own 16 KiB are less than what HTTP/1.1 may have.
-const HEADERS: u32 = 64 * 1024;
-
 /// Makes connections.
 pub(super) struct Dialer {
     echo: Arc<ArcSwap<EchoRegistry>>,
     tls: Arc<UpstreamTlsStore>,
+    http1: http1::Builder,
+    /// Bytes of a response's headers over HTTP/2, as it counts them.
+    header_list: u32,
 }
 
 /// What a connection was made with, besides its key.
@@ -79,8 +81,25 @@ where
 // === impl Dialer ===
 
 impl Dialer {
-    pub(super) fn new(echo: Arc<ArcSwap<EchoRegistry>>, tls: Arc<UpstreamTlsStore>) -> Self {
-        Self { echo, tls }
+    /// A response may have as many headers as a request.
+    pub(super) fn new(
+        echo: Arc<ArcSwap<EchoRegistry>>,
+        tls: Arc<UpstreamTlsStore>,
+        limits: &Limits,
+    ) -> Self {
+        let mut http1 = http1::Builder::new();
+        if limits.max_headers != HYPER_HEADERS {
+            http1.max_headers(limits.max_headers);
+        }
+        // RFC 9113 6.5.2: each field counts for 32 bytes more than it has.
+        let header_list = limits.max_headers.saturating_mul(32);
+        let header_list = header_list.saturating_add(limits.max_header_bytes);
+        Self {
+            echo,
+            tls,
+            http1,
+            header_list: u32::try_from(header_list).unwrap_or(u32::MAX),
+        }
     }
 
     /// Whether there is this TLS policy.
@@ -198,15 +217,13 @@ impl Dialer {
                 .keep_alive_timeout(PONG)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_header_list_size(HEADERS)
+                .max_header_list_size(self.header_list)
                 .handshake::<_, UpstreamBody>(io)
                 .await?;
             tokio::task::spawn_local(driver);
             Sender::Http2(sender, Rc::new(()))
         } else {
-            let (sender, driver) = http1::Builder::new()
-                .handshake::<_, UpstreamBody>(io)
-                .await?;
+            let (sender, driver) = self.http1.handshake::<_, UpstreamBody>(io).await?;
             Sender::Http1(sender, Some(Driver::new(driver.with_upgrades())))
         };
         Ok(Connection::new(sender, key.clone(), origin))

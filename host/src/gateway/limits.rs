@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of a request's line and headers together; more is answered with 431.
     pub max_header_bytes: usize,
-    /// Number of header lines; more is answered with 431.
+    /// Number of header lines; more is answered with 431. Upstreams' responses may have as many; more
+    /// is answered with 502.
     pub max_headers: usize,
     /// Bytes of a request target; more is answered with 414.
     pub max_uri_bytes: usize,
@@ -55,8 +56,8 @@ pub struct Http2Limits {
     pub ping_interval: Duration,
     /// See `ping_interval`.
     pub ping_timeout: Duration,
-    /// Requests that a client may take back within a second; with more, and more than half of
-    /// all, the connection is cut ("rapid reset", CVE-2023-44487).
+    /// Requests that a client may take back within a second of their start, over the life of the
+    /// connection; with more, and more than half of all, it is cut ("rapid reset", CVE-2023-44487).
     pub max_resets: u64,
 }
 

@@ -50,7 +50,7 @@ struct Job {
     protocol: Protocol,
     endpoints: Vec<SocketAddr>,
     patience: Patience,
-    body: Rc<[Bytes]>,
+    body: Bytes,
 }
 
 /// Sends copies to the plan's mirrors, now or when the body has been read.
@@ -68,7 +68,7 @@ pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template) {
             protocol: mirror.protocol,
             endpoints: mirror.endpoints.clone(),
             patience: Patience::new(plan, None),
-            body: Rc::default(),
+            body: Bytes::new(),
         })
     });
     let copies = Copies {
@@ -76,7 +76,7 @@ pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template) {
         jobs: jobs.collect(),
     };
     match &tx.out.body {
-        None => copies.send(&Rc::default()),
+        None => copies.send(&Bytes::new()),
         Some(body) => body.copy_to(copies),
     }
 }
@@ -85,9 +85,9 @@ pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template) {
 
 impl Copies {
     /// The whole body is there.
-    pub(super) fn send(mut self, body: &Rc<[Bytes]>) {
+    pub(super) fn send(mut self, body: &Bytes) {
         for mut job in std::mem::take(&mut self.jobs) {
-            job.body = Rc::clone(body);
+            job.body = body.clone();
             submit(&self.shared, job);
         }
     }
@@ -142,7 +142,7 @@ impl Job {
                     ..self.patience
                 };
                 let request = || {
-                    let mut request = Request::new(UpstreamBody::copy(&self.body));
+                    let mut request = Request::new(UpstreamBody::Copy(self.body.clone()));
                     *request.method_mut() = self.method.clone();
                     *request.uri_mut() = self.target.clone();
                     *request.headers_mut() = self.headers.clone();

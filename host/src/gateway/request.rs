@@ -9,8 +9,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use super::errors::Refusal;
 use super::limits::Limits;
 
-const NOT_ALLOWED: Refusal =
+const NO_CONNECT: Refusal =
     Refusal::closing(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not supported");
+/// nginx's answer: what comes back of a TRACE holds what was added on the way.
+const NO_TRACE: Refusal =
+    Refusal::closing(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not supported");
 const ASTERISK: Refusal = Refusal::new(
     StatusCode::BAD_REQUEST,
     "a request target of '*' is not supported",
@@ -56,7 +59,10 @@ pub(super) const TOO_LARGE: Refusal = Refusal::closing(
 /// differently is refused here ([`framing`]), or given its one form.
 pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if parts.method == Method::CONNECT {
-        return Err(NOT_ALLOWED);
+        return Err(NO_CONNECT);
+    }
+    if parts.method == Method::TRACE {
+        return Err(NO_TRACE);
     }
     let uri = &parts.uri;
     let path = uri.path_and_query().map_or("", |p| p.as_str());
@@ -100,11 +106,13 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
         parts.headers.insert(HOST, host);
     }
     if parts.version == Version::HTTP_2 {
+        // First: browsers make a piece of each cookie. h2 has seen to it that there are not more bytes
+        // than may be.
+        join_cookies(&mut parts.headers);
         // hyper counts them in HTTP/1 only.
         if parts.headers.len() > limits.max_headers {
             return Err(TOO_MANY_HEADERS);
         }
-        join_cookies(&mut parts.headers);
     }
     Ok(())
 }
@@ -210,6 +218,7 @@ mod tests {
             (get().version(Version::HTTP_10), Ok("-".to_owned())),
             (Request::options("*").header(HOST, "a"), Err(400)),
             (Request::connect("a:80").header(HOST, "a"), Err(405)),
+            (Request::trace("/").header(HOST, "a"), Err(405)),
         ] {
             assert_eq!(checked(request.body(()).unwrap()), expected);
         }

@@ -23,6 +23,7 @@ use super::misdirected::misdirected;
 use super::outgoing::Outgoing;
 use super::plan_exec::{self, BAD_GATEWAY, BAD_PLAN};
 use super::request;
+use super::response_framing::{self, BadFraming};
 use super::transaction::Transaction;
 use super::upgrade::{self, Tunnel};
 use super::worker::Shared;
@@ -52,7 +53,7 @@ const BAD_BODY: Refusal = Refusal::closing(StatusCode::BAD_REQUEST, "malformed r
 /// The pause after accept fails (file descriptors have run out).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-type Reply = Response<ResponseBody>;
+pub(super) type Reply = Response<ResponseBody>;
 
 /// A request of which all is done that needs no waiting.
 pub(super) enum Begun {
@@ -104,8 +105,10 @@ pub(super) fn begin(
     mut request: Request<Incoming>,
 ) -> Begun {
     shared.counters.requests.inc();
+    client.unread.set(false);
     let upgrade = upgrade::Asked::of(&mut request);
     let (mut parts, incoming) = request.into_parts();
+    let body = RequestBody::new(incoming, &parts, &shared.limits, &client.unread);
     let origin = Origin {
         tls: client.spec.tls,
         port: client.spec.proxy_port,
@@ -121,7 +124,11 @@ pub(super) fn begin(
     };
     let exchange = match exchange {
         Ok(exchange) => exchange,
-        Err(refusal) => {
+        Err(mut refusal) => {
+            refusal.close |= body.is_some() && parts.version != Version::HTTP_2;
+            if refusal.close {
+                client.unread.set(true);
+            }
             return Begun::Answered(Box::new(refuse_unseen(shared, client, &parts, &refusal)));
         }
     };
@@ -129,7 +136,7 @@ pub(super) fn begin(
         method: parts.method,
         version: parts.version,
         target: origin_form(parts.uri),
-        body: RequestBody::new(incoming, &shared.limits),
+        body,
         client: Rc::clone(client),
         upgrade,
     };
@@ -204,9 +211,15 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
+    if let Err(BadFraming) = response_framing::strip(&mut head.headers) {
+        tracing::debug!(endpoint = ?tx.endpoint, "a response's length or coding cannot be passed on");
+        shared.counters.upstream_failures.inc();
+        tx.spoiled();
+        // With it goes the connection.
+        return refuse(tx, &BAD_GATEWAY);
+    }
     shared.counters.proxied.inc();
     let version = std::mem::replace(&mut head.version, Version::HTTP_11);
-    headers::strip_hop_by_hop(&mut head.headers);
     headers::via(&mut head.headers, version);
     if let Err(refusal) = show_response(&mut tx, &mut head) {
         return refuse(tx, &refusal);

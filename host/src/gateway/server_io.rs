@@ -1,5 +1,5 @@
-//! The stream under a client connection. It cuts off a client that takes nothing for too long, and
-//! gives hyper's own error responses a body.
+//! The stream under a client connection. It cuts off a client that takes nothing for too long, gives hyper's
+//! own error responses a body, and does not cut off a client that has not sent all of its request.
 //!
 //! hyper answers what it cannot parse (400, 414, 431) itself, with an empty body, and there is no
 //! hook. Such a response is all that is in the buffer when it is written, and has a shape that no
@@ -8,6 +8,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::limits::Limits;
 use super::stats::Counters;
 use super::transport::Io;
 
-/// How long, and for how many bytes, a client that still sends is read after an error. Closing
+/// How long, and for how many bytes, a client that still sends is read after its answer. Closing
 /// with unread bytes resets the connection, and the client may never see the response.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -37,6 +38,7 @@ pub(super) struct ServerIo {
     /// What is written in place of hyper's response, and how much of it is.
     instead: Option<(Vec<u8>, usize)>,
     linger: Option<Linger>,
+    unread: Unread,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -50,13 +52,48 @@ pub(super) struct IoContext {
     pub(super) counters: Arc<Counters>,
 }
 
+/// Whether a client's last request was answered and not read to its end. Requests and stream share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread(Arc<AtomicBool>);
+
 struct Linger {
     until: Pin<Box<Sleep>>,
     read: usize,
 }
 
+// === impl Unread ===
+
+impl Unread {
+    pub(super) fn set(&self, unread: bool) {
+        self.0.store(unread, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Linger ===
+
+impl Linger {
+    fn start() -> Self {
+        Self {
+            until: Box::pin(tokio::time::sleep(LINGER)),
+            read: 0,
+        }
+    }
+}
+
+// === impl ServerIo ===
+
 impl ServerIo {
-    pub(super) fn new(stream: Io, first: Bytes, http1: bool, context: IoContext) -> Self {
+    pub(super) fn new(
+        stream: Io,
+        first: Bytes,
+        http1: bool,
+        context: IoContext,
+        unread: Unread,
+    ) -> Self {
         Self {
             stream,
             first,
@@ -64,6 +101,7 @@ impl ServerIo {
             context,
             instead: None,
             linger: None,
+            unread,
             stalled: None,
         }
     }
@@ -106,10 +144,7 @@ impl ServerIo {
         };
         self.context.counters.refused.inc();
         self.instead = Some((text, 0));
-        self.linger = Some(Linger {
-            until: Box::pin(tokio::time::sleep(LINGER)),
-            read: 0,
-        });
+        self.linger = Some(Linger::start());
         true
     }
 
@@ -240,6 +275,9 @@ impl AsyncWrite for ServerIo {
         let this = self.get_mut();
         let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
         ready!(this.watch(cx, shut))?;
+        if this.http1 && this.unread.get() {
+            this.linger.get_or_insert_with(Linger::start);
+        }
         this.poll_linger(cx).map(Ok)
     }
 }

@@ -97,7 +97,7 @@ counters! {
     failed_handshakes,
     /// Requests answered with 421: for another listener than their connection's.
     misdirected,
-    /// Clients cut off because they took nothing of what was sent to them.
+    /// Clients, and of HTTP/2 responses, cut off because nothing of what was sent was taken.
     stalled_clients,
     /// HTTP/2 connections cut because their client took back too many requests.
     reset_floods,

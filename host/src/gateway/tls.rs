@@ -7,12 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio_rustls::rustls;
 
-use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
@@ -196,14 +195,6 @@ pub(super) fn key(
         error => unreadable(error.to_string()),
     })?;
     Ok(Arc::new(key))
-}
-
-/// Does one of the names of the chain's first certificate cover the host?
-pub(super) fn covers(chain: &str, host: &str) -> Option<bool> {
-    let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).ok()?;
-    let certificate = ParsedCertificate::try_from(&certificate).ok()?;
-    let name = ServerName::try_from(host).ok()?;
-    Some(verify_server_name(&certificate, &name).is_ok())
 }
 
 impl ResolvesServerCert for Keys {

@@ -76,6 +76,13 @@ impl Transaction {
         self.tries.push(Try { endpoint, outcome });
     }
 
+    /// Notes that the last try's answer is of no use.
+    pub(super) fn spoiled(&mut self) {
+        if let Some(last) = self.tries.last_mut() {
+            last.outcome = Outcome::Failed;
+        }
+    }
+
     fn finish(&mut self) {
         let counters = &self.shared.counters;
         if self.answer == Answer::Aborted {

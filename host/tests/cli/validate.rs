@@ -180,9 +180,9 @@ fn certificates_are_looked_at_as_dev_does() {
             "b.example",
             &own,
             Some((
-                "CertificateForOthers",
+                "DoubtfulCertificate",
                 "warning",
-                "the certificate is served for b.example, which none of its names covers",
+                "it is not for b.example, for which it is served",
             )),
         ),
     ] {

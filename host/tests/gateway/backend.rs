@@ -124,6 +124,17 @@ impl Peer {
         true
     }
 
+    /// Reads the head of a request, and nothing of its body.
+    pub(crate) fn read_head(&mut self) {
+        let mut line = String::new();
+        while line.trim_end() != "" || line.is_empty() {
+            line.clear();
+            if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    }
+
     /// The request line that was read last.
     pub(crate) fn last_line(&self) -> String {
         let seen = self.seen.lock().unwrap();

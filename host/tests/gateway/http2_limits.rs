@@ -7,7 +7,7 @@ use h2::Reason;
 use silverback::gateway::Drained;
 
 use crate::backend::{Backend, Peer};
-use crate::frames::{self, Frames};
+use crate::frames::{self, Frames, Outcome};
 use crate::http2_client::{Client, get, get_planned, local, planned, within};
 use crate::support::{PATIENCE, Proxy, plan, until};
 
@@ -28,6 +28,13 @@ fn limits_are_announced_and_kept() {
         many = many.header(format!("x-{n}"), "1");
     }
     assert_eq!(client.send(many.body(()).unwrap()).status(), 431);
+    // The pieces of a cookie are one header.
+    let mut crumbs = local(299);
+    for n in 0..100 {
+        let crumb = format!("c{n}=1").parse().unwrap();
+        crumbs.headers_mut().append("cookie", crumb);
+    }
+    assert_eq!(client.send(crumbs).status(), 299);
     let large = get("/").header("x", "x".repeat(8 * 1024));
     assert_eq!(client.send(large.body(()).unwrap()).status(), 431);
     let long = get(&format!("/{}", "x".repeat(20 * 1024)));
@@ -151,31 +158,71 @@ fn a_client_that_does_not_answer_pings_is_cut() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_of_a_response_is_cut() {
+fn a_response_that_its_client_does_not_take_ends_and_the_others_go_on() {
     let big: &'static str = Box::leak("0123456789abcdef".repeat(64 * 1024).into_boxed_str());
+    let (gate, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    let slow = Backend::scripted(move |peer: &mut Peer| {
+        peer.read();
+        opened.lock().unwrap().recv().unwrap();
+        peer.say("slow");
+    });
     let backend = Backend::saying(big);
     let proxy = Proxy::with(|options| {
         options.limits.write_timeout = Duration::from_millis(100);
     });
-    let mut other = Client::plain(proxy.addr);
     let mut frames = Frames::connect(proxy.addr);
-    let hex = plan(&[backend.addr]).hex();
-    frames.headers(
-        1,
-        frames::END_STREAM,
-        &[
+    let mut get = |stream, hex: &str| {
+        let headers: [(&[u8], &[u8]); 5] = [
             (b":method", b"GET"),
             (b":scheme", b"http"),
             (b":path", b"/"),
             (b":authority", b"a"),
             (b"x-test-plan", hex.as_bytes()),
-        ],
-    );
-    // It reads, and never opens its window again.
-    assert!(frames.until(frames::DATA).is_some());
-    assert!(frames.ends());
-    assert_eq!(proxy.gateway.stats().stalled_clients, 1);
-    assert_eq!(other.send(local(299)).status(), 299);
+        ];
+        frames.headers(stream, frames::END_STREAM, &headers);
+    };
+    get(1, &plan(&[slow.addr]).hex());
+    until("the request", || slow.count() == 1);
+    // It reads, and never opens the window of this one again.
+    get(3, &plan(&[backend.addr]).hex());
+    frames.send(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 20).to_be_bytes());
+    let reset = frames.until(frames::RST_STREAM).unwrap();
+    assert_eq!(reset.stream, 3);
+    until("the count", || proxy.gateway.stats().stalled_clients == 1);
+    gate.send(()).unwrap();
+    assert_eq!(frames.outcome(1), Outcome::Status(200));
+    assert_eq!(frames.until(frames::DATA).unwrap().payload, b"slow");
+}
+
+#[test]
+fn responses_that_are_not_taken_are_not_requests_taken_back() {
+    const COUNT: u32 = 6;
+    let big: &'static str = Box::leak("0123456789abcdef".repeat(64 * 1024).into_boxed_str());
+    let backend = Backend::saying(big);
+    let proxy = Proxy::with(|options| {
+        options.limits.write_timeout = Duration::from_millis(100);
+        options.limits.http2.max_resets = 1;
+    });
+    let mut frames = Frames::connect(proxy.addr);
+    let hex = plan(&[backend.addr]).hex();
+    for n in 0..COUNT {
+        let headers: [(&[u8], &[u8]); 5] = [
+            (b":method", b"GET"),
+            (b":scheme", b"http"),
+            (b":path", b"/"),
+            (b":authority", b"a"),
+            (b"x-test-plan", hex.as_bytes()),
+        ];
+        frames.headers(2 * n + 1, frames::END_STREAM, &headers);
+    }
+    // The connection's window is shut too: all of them wait.
+    for _ in 0..COUNT {
+        assert!(frames.until(frames::RST_STREAM).is_some());
+    }
+    frames.send(frames::PING, 0, 0, &[0; 8]);
+    assert!(frames.until(frames::PING).is_some(), "the connection lives");
+    assert_eq!(proxy.gateway.stats().reset_floods, 0);
 }
 
 #[test]

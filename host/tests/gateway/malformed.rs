@@ -69,6 +69,7 @@ fn each_malformed_request_has_its_answer() {
             format!("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n{OK}"),
             405,
         ),
+        case("TRACE", format!("TRACE / HTTP/1.1\r\nhost: a\r\n{OK}"), 405),
         case(
             "no slash",
             format!("GET abc HTTP/1.1\r\nhost: a\r\n{OK}"),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::stubs::{self, Objects};
 use super::{ports, upstream_tls};
 use crate::dump::Dump;
-use crate::gateway::{HostPattern, KeyPair, PairError};
+use crate::gateway::{CertificateDoubt, HostPattern, KeyPair, PairError};
 use crate::manifests::ManifestSet;
 use crate::object::ObjectKey;
 use crate::offline::Offline;
@@ -62,7 +63,9 @@ pub(super) fn certificates(objects: &Objects, served: &[Served]) -> (ByHost, Vec
                 continue;
             }
         };
-        problems.extend(for_others(&key, &pair, hosts));
+        for doubt in pair.doubts(hosts, SystemTime::now()) {
+            problems.push(doubtful(key.clone(), &doubt));
+        }
         for host in hosts {
             let pairs = by_host.entry(host.clone()).or_default();
             if !pairs.contains(&pair) {
@@ -99,27 +102,6 @@ pub(super) fn problems(set: &ManifestSet, offline: &Offline) -> Vec<Problem> {
     told
 }
 
-/// The hosts that no name of their certificate covers. A wildcard may have certificates for some of
-/// the hosts below it, and clients without a name take what there is.
-fn for_others(secret: &ObjectKey, pair: &KeyPair, hosts: &[HostPattern]) -> Option<Problem> {
-    let uncovered = hosts.iter().filter_map(|host| match host {
-        HostPattern::Exact(name) if pair.covers(name) == Some(false) => Some(&**name),
-        _ => None,
-    });
-    let uncovered: Vec<_> = uncovered.collect();
-    let (first, more) = uncovered.split_first()?;
-    let more = match more.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let message =
-        format!("the certificate is served for {first}{more}, which none of its names covers");
-    let problem = Problem::new("CertificateForOthers", Severity::Warning, message)
-        .hint("have it issued for this host as a subject alternative name; clients that verify it refuse it")
-        .about(secret.clone());
-    Some(problem)
-}
-
 /// A problem of a Secret. The message never has anything of its data.
 pub(super) fn unusable(secret: ObjectKey, field: &str, message: String) -> Problem {
     let mut problem = Problem::new("UnusableCertificate", Severity::Error, message)
@@ -130,6 +112,14 @@ pub(super) fn unusable(secret: ObjectKey, field: &str, message: String) -> Probl
         .about(secret);
     problem.field = field.to_owned();
     problem
+}
+
+/// A certificate that is served, and that clients may refuse.
+fn doubtful(secret: ObjectKey, doubt: &CertificateDoubt) -> Problem {
+    // The place is the Secret as a whole: around its data a snippet would show the key.
+    Problem::new("DoubtfulCertificate", Severity::Warning, doubt.to_string())
+        .hint("it is served, and clients that check certificates refuse it")
+        .about(secret)
 }
 
 /// The certificate in a Secret; or the field that is wrong, and why.
@@ -221,22 +211,19 @@ mod tests {
         let plain = json!({"stringData": {"tls.crt": pair.chain, "tls.key": pair.key}});
         let objects = objects(&[("cert", plain)]);
         for (hosts, expected) in [
-            (&["a.example", "*.example", ""][..], None),
-            (&["b.example"], Some("b.example, which none")),
-            (
-                &["b.example", "a", "c"],
-                Some("b.example and 1 more, which none"),
-            ),
+            (&["a.example", "*.example", ""][..], &[][..]),
+            (&["b.example"], &["b.example"]),
+            (&["b.example", "a", "c"], &["b.example", "c"]),
         ] {
             let (by_host, problems) = certificates(&objects, &[served("cert", hosts)]);
             assert_eq!(by_host.len(), hosts.len());
-            let told = problems.first().map(|problem| &*problem.message);
-            assert_eq!(told.is_some(), expected.is_some(), "{hosts:?}: {told:?}");
-            assert!(
-                told.unwrap_or_default()
-                    .contains(expected.unwrap_or_default())
-            );
-            assert!(problems.iter().all(|p| p.code == "CertificateForOthers"));
+            let told: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|host| format!("it is not for {host}, for which it is served"))
+                .collect();
+            assert_eq!(told, expected, "{hosts:?}");
+            assert!(problems.iter().all(|p| p.code == "DoubtfulCertificate"));
         }
     }
 
@@ -268,13 +255,47 @@ mod tests {
                 served("text", &["a.example"]),
             ],
         );
-        assert_eq!(problems, []);
+        // It is one for names of this machine.
+        for problem in problems {
+            assert_eq!(problem.code, "DoubtfulCertificate", "{problem:?}");
+        }
         // The same certificate once, however many Secrets have it.
         let expected = ByHost::from([
             (HostPattern::parse("a.example"), vec![first.clone(), second]),
             (HostPattern::parse("*.example"), vec![first]),
         ]);
         assert_eq!(by_host, expected);
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_is_served_and_a_warning() {
+        let pair = pair();
+        let objects = objects(&[(
+            "text",
+            json!({"stringData": {"tls.crt": pair.chain, "tls.key": pair.key}}),
+        )]);
+        let (by_host, problems) = certificates(
+            &objects,
+            &[served("text", &["localhost", "a.example", "*"])],
+        );
+        assert_eq!(by_host.len(), 3);
+        let [problem] = &*problems else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(
+            (
+                &*problem.code,
+                problem.severity,
+                &*problem.field,
+                &*problem.message
+            ),
+            (
+                "DoubtfulCertificate",
+                Severity::Warning,
+                "data[tls.crt]",
+                "it is not for a.example, for which it is served"
+            )
+        );
     }
 
     #[test]
@@ -311,7 +332,11 @@ mod tests {
             let optional = [served(name, &["a"]), served("good", &["b"])];
             let (by_host, problems) = certificates(&objects, &optional);
             assert!(by_host.keys().eq([&HostPattern::parse("b")]), "{name}");
-            let [problem] = &*problems else {
+            let errors = problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error);
+            let errors: Vec<_> = errors.collect();
+            let [problem] = &*errors else {
                 panic!("{name}: {problems:?}");
             };
             assert_eq!(problem.field, field, "{name}");

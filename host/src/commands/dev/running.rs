@@ -477,7 +477,14 @@ impl Running {
         let mut problems = self.set.problems();
         problems.extend(self.refused.values().cloned());
         problems.extend(self.findings.values().flatten().cloned());
-        problems.extend(self.secured.values().flat_map(|(_, found)| found.clone()));
+        let mut secured: Vec<Problem> = Vec::new();
+        for problem in self.secured.values().flat_map(|(_, found)| found) {
+            // A Secret may serve several ports and listeners.
+            if !secured.contains(problem) {
+                secured.push(problem.clone());
+            }
+        }
+        problems.extend(secured);
         problems.extend(self.upstream_tls.1.iter().cloned());
         problems.extend(self.names.problems(&self.objects));
         let unread = self.ignored.iter().filter_map(|key| objects.get(key));

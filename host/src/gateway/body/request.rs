@@ -7,14 +7,18 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use super::kept::{self, Kept};
 use super::{BodyError, UpstreamBody, poll_piece};
 use crate::gateway::limits::Limits;
 use crate::gateway::mirror::{self, Copies};
+use crate::gateway::server_io::Unread;
 
 /// How far the request body has got: which of the plan's timeouts runs.
 #[derive(Clone, Copy, Debug)]
@@ -45,21 +49,24 @@ pub(in crate::gateway) struct RequestBody {
     /// HTTP/2 goes on with its body when nobody waits for its answer any more.)
     pub(super) reader: Cell<Option<Waker>>,
     tap: RefCell<Option<Tap>>,
+    /// The client sends nothing before it is asked to.
+    waits: bool,
+    unread: Unread,
 }
+
+/// What may be thrown away of a body for its connection's sake.
+const DISCARDED: u64 = 64 * 1024;
 
 /// A copy of the body in the making.
 struct Tap {
-    pieces: Vec<Bytes>,
-    bytes: usize,
+    kept: Kept,
     copies: Copies,
 }
 
 struct BodyState {
     incoming: Incoming,
     /// What was read so far, unless it was more than the limit.
-    kept: Vec<Bytes>,
-    kept_bytes: usize,
-    overflow: bool,
+    kept: Kept,
     trailers: Option<HeaderMap>,
     finished: bool,
     pause: Option<Pin<Box<Sleep>>>,
@@ -68,8 +75,13 @@ struct BodyState {
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// `None` if there is no body.
-    pub(in crate::gateway) fn new(incoming: Incoming, limits: &Limits) -> Option<Rc<Self>> {
+    /// `None` if there is no body. `unread` is told if it is dropped before its end.
+    pub(in crate::gateway) fn new(
+        incoming: Incoming,
+        head: &Parts,
+        limits: &Limits,
+        unread: &Unread,
+    ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -77,9 +89,7 @@ impl RequestBody {
             hint: incoming.size_hint(),
             state: RefCell::new(BodyState {
                 incoming,
-                kept: Vec::new(),
-                kept_bytes: 0,
-                overflow: false,
+                kept: Kept::default(),
                 trailers: None,
                 finished: false,
                 pause: None,
@@ -96,7 +106,39 @@ impl RequestBody {
             pause: limits.body_read_timeout,
             reader: Cell::new(None),
             tap: RefCell::new(None),
+            waits: head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT),
+            unread: unread.clone(),
         }))
+    }
+
+    /// Whether it was read to its end.
+    pub(in crate::gateway) fn is_read(&self) -> bool {
+        let state = self.state.borrow();
+        state.finished || state.incoming.is_end_stream()
+    }
+
+    /// Drops what of it has come already; whether that was all. No try gets any more.
+    pub(in crate::gateway) async fn discard(self: &Rc<Self>) -> bool {
+        drop(self.start());
+        if self.failed.get() || (self.waits && self.received.get() == 0) {
+            return false;
+        }
+        let most = self.received.get().saturating_add(DISCARDED);
+        let mut waited = false;
+        while !self.is_read() {
+            match std::future::poll_fn(|cx| Poll::Ready(self.poll_client(cx))).await {
+                Poll::Ready(Some(Err(_))) => return false,
+                Poll::Ready(_) if self.received.get() > most => return false,
+                Poll::Ready(_) => waited = false,
+                Poll::Pending if waited => return false,
+                Poll::Pending => {
+                    waited = true;
+                    // hyper reads on when it is its turn.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        true
     }
 
     /// Bytes of it that were read so far.
@@ -107,14 +149,15 @@ impl RequestBody {
     /// Gives copies of the body to mirrors as soon as it has been read, unless it is too long.
     pub(in crate::gateway) fn copy_to(&self, copies: Copies) {
         let state = self.state.borrow();
-        if state.overflow || state.kept_bytes > mirror::LONGEST_BODY {
+        if state.kept.overflowed() {
             return;
         }
-        *self.tap.borrow_mut() = Some(Tap {
-            pieces: state.kept.clone(),
-            bytes: state.kept_bytes,
-            copies,
-        });
+        let mut kept = Kept::default();
+        kept.push(state.kept.bytes(), mirror::LONGEST_BODY);
+        if kept.overflowed() {
+            return;
+        }
+        *self.tap.borrow_mut() = Some(Tap { kept, copies });
         if state.finished || state.incoming.is_end_stream() {
             self.finish_copy();
         }
@@ -123,9 +166,8 @@ impl RequestBody {
     fn note_copy(&self, data: &Bytes) {
         let mut tap = self.tap.borrow_mut();
         if let Some(open) = tap.as_mut() {
-            open.bytes = open.bytes.saturating_add(data.len());
-            open.pieces.push(data.clone());
-            if open.bytes > mirror::LONGEST_BODY {
+            open.kept.push(data, mirror::LONGEST_BODY);
+            if open.kept.overflowed() {
                 *tap = None;
             }
         }
@@ -133,7 +175,7 @@ impl RequestBody {
 
     fn finish_copy(&self) {
         if let Some(tap) = self.tap.take() {
-            tap.copies.send(&tap.pieces.into());
+            tap.copies.send(&tap.kept.into_bytes());
         }
     }
 
@@ -148,7 +190,6 @@ impl RequestBody {
         UpstreamBody::Stream {
             body: Rc::clone(self),
             turn,
-            at: 0,
             yielded: 0,
             trailers_sent: false,
         }
@@ -156,7 +197,7 @@ impl RequestBody {
 
     /// Whether a new try can send all of it.
     pub(in crate::gateway) fn replayable(&self) -> bool {
-        !self.state.borrow().overflow && !self.failed.get()
+        !self.state.borrow().kept.overflowed() && !self.failed.get()
     }
 
     /// Whether its length is not known beforehand.
@@ -183,14 +224,14 @@ impl RequestBody {
         matches!(self.progress.get(), Progress::Sent(_))
     }
 
-    /// Whether nothing, trailers included, comes after this many pieces that are kept, and this many bytes.
+    /// Whether nothing, trailers included, comes after this many bytes.
     /// Known with the last piece, it saves a frame of HTTP/2 that says nothing else.
-    pub(super) fn is_end(&self, at: usize, yielded: u64) -> bool {
+    pub(super) fn is_end(&self, yielded: u64) -> bool {
         if self.hint.exact() == Some(yielded) {
             return true;
         }
         let state = self.state.borrow();
-        at >= state.kept.len() && state.trailers.is_none() && state.incoming.is_end_stream()
+        yielded == self.received.get() && state.trailers.is_none() && state.incoming.is_end_stream()
     }
 
     /// Reads all of it for the filter; it can still be sent afterwards. `Ok(None)` if it is
@@ -202,11 +243,11 @@ impl RequestBody {
         loop {
             let more = std::future::poll_fn(|cx| self.poll_more(cx, max)).await?;
             let state = self.state.borrow();
-            if state.overflow {
+            if state.kept.overflowed() {
                 return Ok(None);
             }
             if !more {
-                return Ok(Some(state.kept.concat()));
+                return Ok(Some(state.kept.bytes().to_vec()));
             }
         }
     }
@@ -230,8 +271,11 @@ impl RequestBody {
             return Poll::Ready(None);
         }
         match poll_piece(&mut state.incoming, cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 state.pause = None;
+                if let Some(data) = frame.data_mut().filter(|_| self.is_chunked()) {
+                    *data = kept::alone(std::mem::take(data));
+                }
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.received
                     .set(self.received.get().saturating_add(length));
@@ -276,19 +320,16 @@ impl RequestBody {
     pub(super) fn poll_from(
         &self,
         cx: &mut Context<'_>,
-        at: &mut usize,
+        yielded: u64,
         trailers_sent: &mut bool,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(piece) = self.state.borrow().kept.get(*at) {
-            *at += 1;
-            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        if let Some(piece) = self.state.borrow().kept.piece(yielded) {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match self.poll_client(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 *trailers_sent |= frame.is_trailers();
-                let mut state = self.state.borrow_mut();
-                state.keep(&frame, self.limit);
-                *at = state.kept.len();
+                self.state.borrow_mut().keep(&frame, self.limit);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) if !*trailers_sent => {
@@ -301,20 +342,21 @@ impl RequestBody {
     }
 }
 
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.is_read() {
+            self.unread.set(true);
+        }
+    }
+}
+
 impl BodyState {
     fn keep(&mut self, frame: &Frame<Bytes>, limit: usize) {
         if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());
         }
-        let Some(data) = frame.data_ref() else {
-            return;
-        };
-        self.kept_bytes += data.len();
-        if self.overflow || self.kept_bytes > limit {
-            self.overflow = true;
-            self.kept.clear();
-        } else {
-            self.kept.push(data.clone());
+        if let Some(data) = frame.data_ref() {
+            self.kept.push(data, limit);
         }
     }
 }

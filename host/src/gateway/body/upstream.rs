@@ -14,34 +14,13 @@ use super::{BodyError, Progress, RequestBody};
 pub(in crate::gateway) enum UpstreamBody {
     Empty,
     /// For a mirror.
-    Copy {
-        pieces: Rc<[Bytes]>,
-        /// Index of the next piece.
-        at: usize,
-    },
+    Copy(Bytes),
     Stream {
         body: Rc<RequestBody>,
         turn: u32,
-        /// Index of the next kept piece.
-        at: usize,
         yielded: u64,
         trailers_sent: bool,
     },
-}
-
-// === impl UpstreamBody ===
-
-impl UpstreamBody {
-    pub(in crate::gateway) fn copy(pieces: &Rc<[Bytes]>) -> Self {
-        let pieces = Rc::clone(pieces);
-        Self::Copy { pieces, at: 0 }
-    }
-}
-
-/// Bytes from a piece on.
-fn left(pieces: &[Bytes], at: usize) -> u64 {
-    let left = pieces.get(at..).unwrap_or_default().iter();
-    left.map(|piece| piece.len() as u64).sum()
 }
 
 impl Body for UpstreamBody {
@@ -52,25 +31,24 @@ impl Body for UpstreamBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let (body, turn, at, yielded, trailers_sent) = match self.get_mut() {
+        let (body, turn, yielded, trailers_sent) = match self.get_mut() {
             Self::Empty => return Poll::Ready(None),
-            Self::Copy { pieces, at } => {
-                let piece = pieces.get(*at).cloned();
-                *at += 1;
+            Self::Copy(bytes) => {
+                let bytes = std::mem::take(bytes);
+                let piece = (!bytes.is_empty()).then_some(bytes);
                 return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
             }
             Self::Stream {
                 body,
                 turn,
-                at,
                 yielded,
                 trailers_sent,
-            } => (body, turn, at, yielded, trailers_sent),
+            } => (body, turn, yielded, trailers_sent),
         };
         if body.turn.get() != *turn {
             return Poll::Ready(Some(Err(BodyError::Superseded)));
         }
-        let polled = body.poll_from(cx, at, trailers_sent);
+        let polled = body.poll_from(cx, *yielded, trailers_sent);
         if polled.is_pending() {
             body.reader.set(Some(cx.waker().clone()));
         }
@@ -79,7 +57,7 @@ impl Body for UpstreamBody {
             Poll::Ready(Some(Ok(frame))) => {
                 *yielded += frame.data_ref().map_or(0, |data| data.len() as u64);
                 // hyper does not ask again after the last piece.
-                if body.is_end(*at, *yielded) {
+                if body.is_end(*yielded) {
                     Progress::Sent(Instant::now())
                 } else {
                     Progress::Sending(Instant::now())
@@ -93,17 +71,15 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Copy { pieces, at } => left(pieces, *at) == 0,
-            Self::Stream {
-                body, at, yielded, ..
-            } => body.is_end(*at, *yielded),
+            Self::Copy(bytes) => bytes.is_empty(),
+            Self::Stream { body, yielded, .. } => body.is_end(*yielded),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Copy { pieces, at } => SizeHint::with_exact(left(pieces, *at)),
+            Self::Copy(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream { body, yielded, .. } => match body.hint.exact() {
                 Some(all) => SizeHint::with_exact(all.saturating_sub(*yielded)),
                 None => SizeHint::new(),
