@@ -22,7 +22,7 @@ use super::client_body::ClientBody;
 use super::early;
 use super::handshake;
 use super::headers::Forwarded;
-use super::limits::Limits;
+use super::limits::{HYPER_HEADERS, Limits};
 use super::listener::ListenerSpec;
 use super::preface;
 use super::server;
@@ -32,9 +32,6 @@ use super::streams::{Streams, Verdict};
 use super::timer::LazyTimer;
 use super::transport::Io;
 use super::worker::Shared;
-
-/// hyper's own limit for header lines; lower ones need no allocation for the parser.
-pub(super) const HYPER_HEADERS: usize = 100;
 
 /// What the requests of one client connection share.
 pub(super) struct Client {
@@ -293,13 +290,13 @@ fn respond(
     // its place, and a copy of it, in every request that waits.
     let begun = server::begin(shared, client, request);
     async move {
-        let mut response = server::answer(begun).await;
-        if stream.is_none()
-            && let Some(body) = early::unread(&response)
-        {
-            // Boxed: few requests have the place for it.
-            Box::pin(early::end(body, response.headers_mut())).await;
-        }
+        let response = server::answer(begun).await;
+        let unread = early::unread(&response).filter(|_| stream.is_none());
+        let response = match unread {
+            None => response,
+            // Boxed, with the response: most requests have no need of the place.
+            Some(body) => Box::pin(early::end(body, response)).await,
+        };
         Ok(ClientBody::wrap(response, head, stream))
     }
 }

@@ -13,10 +13,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::body::UpstreamBody;
-use super::connection::HYPER_HEADERS;
 use super::driver::Driver;
 use super::echo::{self, EchoIdentity, EchoRegistry};
-use super::limits::Limits;
+use super::limits::{HYPER_HEADERS, Limits};
 use super::pool::{Connection, Joined, Key, Pool, Sender, TlsKey};
 use super::stats::Counters;
 use super::transport::Io;

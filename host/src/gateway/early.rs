@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use http::HeaderValue;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue};
 
 use super::body::{RequestBody, ResponseBody};
 use super::server::Reply;
@@ -19,8 +19,10 @@ pub(super) fn unread(reply: &Reply) -> Option<Rc<RequestBody>> {
 
 /// Tells an HTTP/1 client that its connection ends with this answer, unless the rest of its request is there
 /// already (RFC 9112 9.6).
-pub(super) async fn end(body: Rc<RequestBody>, headers: &mut HeaderMap) {
+pub(super) async fn end(body: Rc<RequestBody>, mut reply: Reply) -> Reply {
     if !body.discard().await {
+        let headers = reply.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    reply
 }
