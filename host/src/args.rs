@@ -170,6 +170,7 @@ pub struct DevArgs {
     #[arg(
         long,
         value_name = "PORT",
+        value_parser = clap::value_parser!(u16).range(1..),
         default_value_t = 8000,
         env = "SILVERBACK_INGRESS_PORT"
     )]

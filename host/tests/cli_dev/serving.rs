@@ -166,10 +166,15 @@ fn a_command_line_that_cannot_be_is_refused_with_a_hint_that_helps() {
         assert!(error.contains(said), "{args:?}: {error}");
         assert!(!error.contains('\u{1b}'), "{error:?}");
     }
-    let many = std::process::Command::new(env!("CARGO_BIN_EXE_silverback"))
-        .args(["dev", "none.yaml", "--workers", "100000"])
-        .output()
-        .expect("it runs");
-    let error = String::from_utf8_lossy(&many.stderr);
-    assert!(error.contains("100000 is not in 0..=256"), "{error}");
+    for (flag, value, said) in [
+        ("--workers", "100000", "100000 is not in 0..=256"),
+        ("--ingress-port", "0", "0 is not in 1..=65535"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_silverback"))
+            .args(["dev", "none.yaml", flag, value])
+            .output()
+            .expect("it runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(said), "{error}");
+    }
 }
