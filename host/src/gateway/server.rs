@@ -234,6 +234,8 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         read_timeout: plan.timeouts.read,
         transaction: tx,
         over: false,
+        begun: false,
+        failed: None,
     });
     Response::from_parts(head, body)
 }

@@ -86,6 +86,35 @@ fn a_request_goes_on_while_its_answer_waits_for_the_client() {
 }
 
 #[test]
+fn the_head_of_a_response_that_breaks_at_once_arrives() {
+    for rest in ["", "zz\r\n", "5\r\n"] {
+        let backend = Backend::scripted(move |peer| {
+            peer.read();
+            peer.write(&format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}"
+            ));
+        });
+        let proxy = Proxy::start();
+        let mut client = proxy.connect();
+        client.write(plan(&[backend.addr]).get().as_bytes());
+        assert_eq!(
+            client.line().as_deref(),
+            Some("HTTP/1.1 200 OK"),
+            "{rest:?}"
+        );
+        let mut chunked = false;
+        while let Some(line) = client.line() {
+            chunked |= line == "transfer-encoding: chunked";
+            assert_ne!(line, "0", "{rest:?}");
+        }
+        assert!(chunked, "{rest:?}");
+        until("it is counted", || {
+            proxy.gateway.stats().broken_responses == 1
+        });
+    }
+}
+
+#[test]
 fn trailers_pass_both_ways() {
     let backend = Backend::scripted(|peer| {
         peer.read();

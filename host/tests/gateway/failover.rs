@@ -250,7 +250,9 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
         // A POST, which must not be sent twice: it succeeds only on a new connection, unless it
         // meets the close on its way.
         let reply = proxy.send(&post);
-        ready.recv().unwrap();
         assert!(reply.status == 200 || n > 1, "{reply:?}");
+        if reply.status == 200 {
+            ready.recv().unwrap();
+        }
     }
 }

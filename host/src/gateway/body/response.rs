@@ -38,6 +38,10 @@ pub(in crate::gateway) struct Relay {
     pub(in crate::gateway) waits: bool,
     pub(in crate::gateway) transaction: Box<Transaction>,
     pub(in crate::gateway) over: bool,
+    /// It was asked for once: the head is on its way.
+    pub(in crate::gateway) begun: bool,
+    /// The first that came of it.
+    pub(in crate::gateway) failed: Option<hyper::Error>,
 }
 
 impl ResponseBody {
@@ -71,15 +75,32 @@ impl Relay {
         self.transaction.shared.counters.broken_responses.inc();
     }
 
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let incoming = &mut self.incoming;
+        match &mut self.connection {
+            Some(connection) => connection.poll(cx, |cx| poll_piece(incoming, cx)),
+            None => poll_piece(incoming, cx),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.over {
             return Poll::Ready(None);
         }
-        let incoming = &mut self.incoming;
-        let piece = match &mut self.connection {
-            Some(connection) => connection.poll(cx, |cx| poll_piece(incoming, cx)),
-            None => poll_piece(incoming, cx),
+        let piece = match self.failed.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => self.poll_piece(cx),
         };
+        match piece {
+            Poll::Ready(Some(Err(error))) if !self.begun => {
+                // hyper would throw the head away, and the client could not tell this from a gateway
+                // that never answered.
+                (self.begun, self.failed) = (true, Some(error));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            _ => self.begun = true,
+        }
         match piece {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waits = false;
