@@ -24,6 +24,7 @@ pub mod problem;
 pub mod publish;
 pub mod pull;
 pub mod render;
+mod similar;
 pub mod skipped;
 pub mod status;
 pub mod translator;

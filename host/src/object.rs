@@ -1,8 +1,11 @@
 //! Names of Kubernetes objects.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 
 /// Names one Kubernetes object. `group` is empty for the core group, `namespace` for a
 /// cluster-scoped object.
@@ -18,6 +21,20 @@ pub struct ObjectKey {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
+}
+
+/// The object that tells the translator which addresses a DNS name has, and its name.
+pub(crate) fn resolved_name(name: &str, addresses: &[IpAddr]) -> (ObjectKey, Arc<[u8]>) {
+    const VERSION: &str = "silverback.rs/v1";
+    const KIND: &str = "ResolvedName";
+    let object = json!({
+        "apiVersion": VERSION,
+        "kind": KIND,
+        "metadata": {"name": name},
+        "addresses": addresses,
+    });
+    let key = ObjectKey::new(VERSION, KIND, "", name);
+    (key, object.to_string().into_bytes().into())
 }
 
 // === impl ObjectKey ===

@@ -10,6 +10,7 @@ use silverback_core::object::{kinds, versions};
 use crate::manifests::Object;
 use crate::object::ObjectKey;
 use crate::problem::{Problem, Severity};
+use crate::similar;
 
 /// An object that has no part in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -95,26 +96,13 @@ fn cure(group: &str, kind: &str) -> Option<(&'static str, String)> {
     if IRRELEVANT.contains(&(group, kind)) {
         return None;
     }
-    if let Some(likely) = nearest(home, kind) {
+    let of_group = kinds().filter(|(known, _)| *known == home);
+    if let Some(likely) = similar::nearest(kind, SIMILAR, of_group.map(|(_, kind)| kind)) {
         return Some(("kind", format!("did you mean {likely}?")));
     }
     let routing = matches!(group, "networking.k8s.io" | "gateway.networking.k8s.io")
         || group.ends_with(".konghq.com");
     routing.then(|| ("kind", "this kind is not supported yet".to_owned()))
-}
-
-/// The kind of the group that looks most like it.
-fn nearest(group: &str, kind: &str) -> Option<&'static str> {
-    let kind = kind.to_ascii_lowercase();
-    kinds()
-        .filter(|(known, _)| *known == group)
-        .map(|(_, known)| {
-            let lower = known.to_ascii_lowercase();
-            (strsim::normalized_damerau_levenshtein(&kind, &lower), known)
-        })
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

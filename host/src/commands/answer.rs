@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::object::ObjectKey;
+use crate::object::{self, ObjectKey};
 
 /// Where documentation has its addresses (RFC 3849): no endpoint is there.
 const PLACEHOLDERS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5b, 0, 0, 0, 0, 0);
@@ -55,14 +55,7 @@ impl Placeholders {
         let mut objects = Vec::new();
         for (name, number) in names.into_iter().zip(1_u128..) {
             let address = IpAddr::V6(Ipv6Addr::from_bits(PLACEHOLDERS.to_bits() + number));
-            let key = ObjectKey::new("silverback.rs/v1", "ResolvedName", "", &name);
-            let object = json!({
-                "apiVersion": "silverback.rs/v1",
-                "kind": "ResolvedName",
-                "metadata": {"name": name},
-                "addresses": [address],
-            });
-            objects.push((key, object.to_string().into_bytes().into()));
+            objects.push(object::resolved_name(&name, &[address]));
             all.0.insert(address, name);
         }
         (all, objects)
@@ -120,6 +113,7 @@ impl Plugins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn placeholders_become_the_names() {

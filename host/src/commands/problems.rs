@@ -9,6 +9,7 @@ use super::Failure;
 use crate::args::{ProblemsArgs, TableOutput};
 use crate::problem::{CodePage, codes};
 use crate::render;
+use crate::similar;
 
 /// Names further apart than this are not offered as what was meant (0 = nothing in common).
 const SIMILAR: f64 = 0.5;
@@ -36,25 +37,11 @@ pub(super) fn run(args: &ProblemsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn unknown(asked: &str, pages: &[CodePage]) -> anyhow::Error {
-    let hint = match nearest(asked, pages) {
+    let hint = match similar::nearest(asked, SIMILAR, pages.iter().map(|page| page.code)) {
         Some(code) => format!("did you mean {code}?"),
         None => "silverback problems lists all".to_owned(),
     };
     anyhow::anyhow!("there is no problem code `{asked}` (hint: {hint})")
-}
-
-/// The code that looks most like it.
-fn nearest(asked: &str, pages: &[CodePage]) -> Option<&'static str> {
-    let asked = asked.to_ascii_lowercase();
-    pages
-        .iter()
-        .map(|page| {
-            let code = page.code.to_ascii_lowercase();
-            (strsim::normalized_damerau_levenshtein(&asked, &code), page)
-        })
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, page)| page.code)
 }
 
 #[cfg(test)]
@@ -71,7 +58,8 @@ mod tests {
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(nearest(asked, &pages), code, "{asked}");
+            let known = pages.iter().map(|page| page.code);
+            assert_eq!(similar::nearest(asked, SIMILAR, known), code, "{asked}");
         }
     }
 }

@@ -121,8 +121,13 @@ impl FilterHost {
             spare.push(std::mem::take(exchange));
         }
         let mut plans = self.plans.borrow_mut();
-        if plans.len() < SPARE {
-            plans.extend(plan);
+        if let Some(mut plan) = plan
+            && plans.len() < SPARE
+            && let Some(over) = Arc::get_mut(&mut plan)
+        {
+            // A long path, or headers, are nothing to keep.
+            over.clear();
+            plans.push(plan);
         }
     }
 

@@ -11,11 +11,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::event::Event;
 use super::stubs::Objects;
-use crate::object::ObjectKey;
+use crate::object::{self, ObjectKey};
 use crate::problem::{Problem, Severity};
 
 /// The system's resolver does not tell how long an answer is good for.
@@ -86,22 +86,10 @@ impl Names {
     /// What was found so far, for the translator.
     pub(super) fn objects(&self) -> Vec<(ObjectKey, Arc<[u8]>)> {
         let state = lock(&self.shared.state);
-        let object = |(name, addresses): (&String, &Vec<IpAddr>)| {
-            let key = ObjectKey {
-                group: "silverback.rs".to_owned(),
-                kind: "ResolvedName".to_owned(),
-                namespace: String::new(),
-                name: name.clone(),
-            };
-            let json = json!({
-                "apiVersion": "silverback.rs/v1",
-                "kind": "ResolvedName",
-                "metadata": {"name": name},
-                "addresses": addresses,
-            });
-            (key, json.to_string().into_bytes().into())
-        };
-        state.found.iter().map(object).collect()
+        let found = state.found.iter();
+        found
+            .map(|(name, addresses)| object::resolved_name(name, addresses))
+            .collect()
     }
 
     /// Whether the last look-up of a name failed.
@@ -219,6 +207,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_name_s_addresses_come_back_as_an_object_and_go_with_the_name() {

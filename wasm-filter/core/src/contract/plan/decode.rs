@@ -92,7 +92,8 @@ impl OwnedPlan {
         Ok(())
     }
 
-    fn clear(&mut self) {
+    /// Makes it [`Self::default`], with the memory of endpoints and names.
+    pub fn clear(&mut self) {
         let mut endpoints = core::mem::take(&mut self.endpoints);
         let mut route_name = core::mem::take(&mut self.route_name);
         let mut service_name = core::mem::take(&mut self.service_name);
