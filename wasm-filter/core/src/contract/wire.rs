@@ -116,10 +116,42 @@ pub(crate) fn put_prefixed(
 
 /// Refuses what could split a header or a log line: CR, LF and NUL.
 pub(crate) fn check_line(value: &[u8], field: &'static str) -> Result<(), WireError> {
-    // To the end in any case: nearly all are good, and this way nothing is decided byte by byte.
+    const ALL: u64 = u64::MAX / 255;
+    /// One more than a carriage return, the greatest of the three.
+    const ABOVE: u64 = 0x0e;
+    // Eight at a time: nearly no text has a byte as small as these, and only such a one is looked at.
+    let (eights, rest) = value.as_chunks::<8>();
+    let small = eights.iter().fold(0, |small, eight| {
+        let eight = u64::from_le_bytes(*eight);
+        small | eight.wrapping_sub(ABOVE * ALL) & !eight & 0x80 * ALL
+    });
     let bad = |bad, b: &u8| bad | (*b == b'\r') | (*b == b'\n') | (*b == 0);
-    if value.iter().fold(false, bad) {
+    let looked_at = if small == 0 { rest } else { value };
+    if looked_at.iter().fold(false, bad) {
         return Err(WireError::BadValue(field));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_no_end_in_it_wherever() {
+        for len in 1..20 {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    // A tab is small and good.
+                    let mut line = vec![b'\t'; len];
+                    line[at] = byte;
+                    let good = ![b'\r', b'\n', 0].contains(&byte);
+                    assert_eq!(check_line(&line, "line").is_ok(), good, "{byte} at {at}");
+                    line.fill(b'\xff');
+                    line[at] = byte;
+                    assert_eq!(check_line(&line, "line").is_ok(), good, "{byte} at {at}");
+                }
+            }
+        }
+    }
 }

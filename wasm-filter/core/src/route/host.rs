@@ -4,6 +4,11 @@
 /// Longest host name (RFC 1035 2.3.4), brackets of an IPv6 address included.
 pub const MAX_HOST: usize = 253;
 
+/// What a byte of a name becomes; 0 for one that no name has.
+static NAME: [u8; 256] = lower(b"abcdefghijklmnopqrstuvwxyz0123456789-_.");
+/// The same for an address in brackets.
+static LITERAL: [u8; 256] = lower(b"abcdef0123456789[]:.");
+
 /// A host name without allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct HostName {
@@ -32,20 +37,18 @@ impl HostName {
             len: u8::try_from(host.len()).ok()?,
         };
         let literal = host.first() == Some(&b'[');
+        let forms = if literal { &LITERAL } else { &NAME };
+        let mut bad = false;
         let mut last = b'.';
+        // To the end in any case: nearly all are good, and this way nothing is decided byte by byte.
         for (to, from) in name.bytes.iter_mut().zip(host) {
-            let byte = from.to_ascii_lowercase();
-            let ok = if literal {
-                matches!(byte, b'[' | b']' | b':' | b'.' | b'0'..=b'9' | b'a'..=b'f' )
-            } else {
-                matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')
-                    || (byte == b'.' && last != b'.')
-            };
-            if !ok {
-                return None;
-            }
+            let byte = forms.get(usize::from(*from)).copied().unwrap_or(0);
+            bad |= (byte == 0) | (!literal & (byte == b'.') & (last == b'.'));
             *to = byte;
             last = byte;
+        }
+        if bad {
+            return None;
         }
         Some(name)
     }
@@ -62,6 +65,20 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
+}
+
+/// Each of these, and each capital of one, becomes its small form.
+const fn lower(mut allowed: &[u8]) -> [u8; 256] {
+    let mut forms = [0; 256];
+    while let [byte, rest @ ..] = allowed {
+        #[expect(clippy::indexing_slicing, reason = "a byte, in a constant")]
+        {
+            forms[byte.to_ascii_uppercase() as usize] = *byte;
+            forms[*byte as usize] = *byte;
+        }
+        allowed = rest;
+    }
+    forms
 }
 
 /// `None` if what follows the colon is no port.
@@ -144,6 +161,31 @@ mod tests {
         }
         assert!(HostName::parse(&[b'a'; 254]).is_none());
         assert!(HostName::parse(b"caf\xc3\xa9").is_none());
+    }
+
+    #[test]
+    fn every_byte_of_a_name_and_of_an_address() {
+        for byte in 0..=u8::MAX {
+            let lower = byte.to_ascii_lowercase();
+            let name = lower.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            let name = name.then_some([b'a', lower, b'c']);
+            let parsed = HostName::parse(&[b'a', byte, b'c']);
+            // A colon ends the name, and `c` is no port.
+            assert_eq!(
+                parsed.as_ref().map(HostName::as_bytes),
+                name.as_ref().map(|n| &n[..])
+            );
+
+            let address = lower.is_ascii_hexdigit() || b"[:.".contains(&byte);
+            let address = address.then_some([b'[', b':', lower, b']']);
+            let parsed = HostName::parse(&[b'[', b':', byte, b']']);
+            assert_eq!(
+                parsed.as_ref().map(HostName::as_bytes),
+                address.as_ref().map(|n| &n[..])
+            );
+        }
+        // Two dots are an empty label only in a name.
+        assert!(HostName::parse(b"a..b").is_none() && HostName::parse(b"[1..2]").is_some());
     }
 
     #[test]

@@ -10,13 +10,24 @@
 
 use std::borrow::Cow;
 
+/// No path has it: control characters, space, `#` and `?`.
+const REJECTED: u8 = 1;
+/// `%`.
+const ESCAPE: u8 = 2;
+/// `/`.
+const SLASH: u8 = 4;
+/// `/` and `.`: behind a slash they begin a segment that may have to go.
+const AFTER_SLASH: u8 = SLASH << 1;
+static CLASSES: [u8; 256] = classes();
+
 /// The normal form of a request's path (without query); `None` = reject.
 #[must_use]
 pub fn normalize_bytes(path: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !is_path(path) {
+    let seen = look(path);
+    if path.first() != Some(&b'/') || seen & REJECTED != 0 {
         return None;
     }
-    if is_normal(path) {
+    if seen == 0 {
         return Some(Cow::Borrowed(path));
     }
     let normal = remove_dots(&decode(path)?);
@@ -57,32 +68,48 @@ pub(crate) fn normalize_joined(path: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// Begins with `/`, and no byte ends the path or splits a request line.
 #[must_use]
 pub(crate) fn is_path(path: &[u8]) -> bool {
-    path.first() == Some(&b'/') && path.iter().all(|byte| allowed(*byte))
+    path.first() == Some(&b'/') && look(path) & REJECTED == 0
 }
 
 /// May the query of a request be passed on? Without control characters and spaces, which could
 /// split a request line.
 #[must_use]
 pub fn is_query(query: &[u8]) -> bool {
-    query.iter().all(|byte| *byte > 0x20 && *byte != 0x7f)
+    let bad = |bad, byte: &u8| bad | (*byte <= 0x20) | (*byte == 0x7f);
+    !query.iter().fold(false, bad)
 }
 
-#[inline]
-fn allowed(byte: u8) -> bool {
-    !matches!(byte, 0..=0x20 | 0x7f | b'#' | b'?')
-}
-
-/// The common case, seen without a copy.
-#[inline]
-fn is_normal(path: &[u8]) -> bool {
-    let mut last = 0u8;
+/// What is in a path that may not be there, or may have to change; 0 in the common case, which is
+/// seen without a copy. To the end in any case: this way nothing is decided byte by byte.
+fn look(path: &[u8]) -> u8 {
+    let mut seen = 0;
+    let mut last = 0;
     for byte in path {
-        if *byte == b'%' || (last == b'/' && matches!(byte, b'/' | b'.')) {
-            return false;
-        }
-        last = *byte;
+        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or(REJECTED);
+        seen |= class & (REJECTED | ESCAPE) | (last & SLASH) << 1 & class;
+        last = class;
     }
-    true
+    seen
+}
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        let class = match byte {
+            0..=0x20 | 0x7f | 0x23 | 0x3f => REJECTED,
+            0x25 => ESCAPE,
+            0x2f => SLASH | AFTER_SLASH,
+            0x2e => AFTER_SLASH,
+            _ => 0,
+        };
+        #[expect(clippy::indexing_slicing, reason = "below the length, in a constant")]
+        {
+            classes[byte] = class;
+        }
+        byte += 1;
+    }
+    classes
 }
 
 fn decode(path: &[u8]) -> Option<Vec<u8>> {
@@ -159,6 +186,23 @@ mod tests {
 
     fn normal(path: &str) -> Option<String> {
         normalize(path).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn every_two_bytes_are_looked_at_as_one_by_one() {
+        let rejected = |byte: u8| matches!(byte, 0..=0x20 | 0x7f | b'#' | b'?');
+        for (a, b) in (0..=255).flat_map(|a| (0..=255).map(move |b| (a, b))) {
+            for path in [&[b'/', a, b][..], &[b'/', b'x', a, b, b'x']] {
+                let good = !rejected(a) && !rejected(b);
+                assert_eq!(is_path(path), good, "{path:?}");
+                let escape = a == b'%' || b == b'%';
+                let segment = path
+                    .windows(2)
+                    .any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.'));
+                assert_eq!(look(path) == 0, good && !escape && !segment, "{path:?}");
+            }
+        }
+        assert!(!is_path(b"") && !is_path(b"x/"));
     }
 
     #[test]
