@@ -309,7 +309,8 @@ pub struct DevArgs {
 A line of the requests file:
   {\"method\":\"GET\",\"scheme\":\"http\",\"host\":\"shop.example.com\",\"path\":\"/cart\",\"headers\":{}}
 
-Exit status: 0 if every request was answered (a 404 is an answer), 2 if one could not be asked.")]
+Exit status: 0 if every request was answered (a 404 is an answer), 1 if the answers were made without
+manifests that could not be read, 2 if a request could not be asked.")]
 pub struct ExplainArgs {
     /// Which manifests.
     #[command(flatten)]

@@ -258,3 +258,18 @@ fn table_without_what_cannot_be_read_is_no_success() {
         err(&output)
     );
 }
+
+#[test]
+fn an_answer_without_what_could_not_be_read_is_no_success() {
+    let manifests = format!("{NAMED}---\nkind: [\n");
+    for args in [
+        &["explain", "-f", "-", "http://a.com/"][..],
+        &["translate", "-f", "-"],
+    ] {
+        let output = silverback(args, &manifests);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", err(&output));
+        assert!(out(&output).contains("away.example.org"), "{args:?}");
+        let said = err(&output);
+        assert!(said.contains("not all manifests could be read"), "{said}");
+    }
+}

@@ -44,10 +44,12 @@ pub(super) fn run(args: &ExplainArgs, verbose: u8) -> Result<ExitCode, Failure> 
         answer.map(|answer| answer::complete(answer, &names, Plugins::Kong))
     };
     match (&args.url, &args.requests) {
-        (_, Some(requests)) => many(args, &ask, requests),
-        (Some(url), None) => one(args, &ask, url),
-        (None, None) => Err(Failure::usage(anyhow::anyhow!("no URL given"))),
+        (_, Some(requests)) => many(args, &ask, requests)?,
+        (Some(url), None) => one(args, &ask, url)?,
+        (None, None) => return Err(Failure::usage(anyhow::anyhow!("no URL given"))),
     }
+    super::all_was_read(&offline)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `dev` would add to the objects of the files.
@@ -65,7 +67,7 @@ fn stubs(_args: &ExplainArgs, _set: &ManifestSet) -> Vec<(ObjectKey, Arc<[u8]>)>
     Vec::new()
 }
 
-fn one(args: &ExplainArgs, ask: Ask<'_>, url: &str) -> Result<ExitCode, Failure> {
+fn one(args: &ExplainArgs, ask: Ask<'_>, url: &str) -> Result<(), Failure> {
     let request = request::build(&args.method, url, &args.header).map_err(Failure::usage)?;
     let answer = ask(&request.to_string());
     let answer = answer.map_err(|error| match error {
@@ -77,12 +79,12 @@ fn one(args: &ExplainArgs, ask: Ask<'_>, url: &str) -> Result<ExitCode, Failure>
         None | Some(ExplainOutput::Table) => render::explain(&mut out, &request, &answer)?,
         Some(_) => writeln!(out, "{answer}")?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One answer a line, in the order of the questions. A line that cannot be asked has an answer
 /// that says so, and the others are answered all the same.
-fn many(args: &ExplainArgs, ask: Ask<'_>, path: &Path) -> Result<ExitCode, Failure> {
+fn many(args: &ExplainArgs, ask: Ask<'_>, path: &Path) -> Result<(), Failure> {
     if args.output == Some(ExplainOutput::Table) {
         return Err(Failure::usage(anyhow::anyhow!(
             "--requests answers with one JSON value a line (hint: -o jsonl)"
@@ -125,5 +127,5 @@ fn many(args: &ExplainArgs, ask: Ask<'_>, path: &Path) -> Result<ExitCode, Failu
             path.display()
         )));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
