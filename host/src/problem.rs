@@ -102,7 +102,7 @@ const HOST_CODES: &[CodePage] = &[
     },
     CodePage {
         code: "Unparsable",
-        cause: "A document is not valid YAML or JSON. The objects that the file had before stay in use.",
+        cause: "A document is not valid YAML or JSON, or a file that had objects is empty. The objects that the file had before stay in use.",
         cure: "Correct it where the snippet points.",
     },
     CodePage {

@@ -82,6 +82,14 @@ impl EchoRegistry {
         self.0.keys()
     }
 
+    /// These, and those of another list that are not among them.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = other.0.clone();
+        both.extend(self.0.clone());
+        Self(both)
+    }
+
     pub(super) fn get(&self, endpoint: &SocketAddr) -> Option<&Arc<EchoIdentity>> {
         self.0.get(endpoint)
     }

@@ -1,8 +1,9 @@
 //! Copies of requests for a plan's mirrors. Nobody waits for them: they have a queue and a limit
 //! of their own in each worker, and what does not fit is dropped and counted.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ pub(super) const LONGEST_BODY: usize = 64 * 1024;
 /// Copies that a worker sends at a time, and that wait for their turn.
 const AT_ONCE: usize = 64;
 const QUEUED: usize = 256;
+/// How much of both one mirror may have: one that does not answer must not keep the others' copies back.
+const AT_ONCE_EACH: usize = 16;
+const QUEUED_EACH: usize = 64;
 /// A copy is given up then, whatever the plan's timeouts are: slow mirrors must not fill the
 /// queue for the others.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -33,7 +37,8 @@ const LONGEST_RESPONSE: usize = 64 * 1024;
 #[derive(Default)]
 pub(super) struct Mirrors {
     queue: RefCell<VecDeque<Job>>,
-    running: Cell<usize>,
+    /// How many are on their way to each mirror.
+    running: RefCell<HashMap<SocketAddr, usize>>,
 }
 
 /// The copies of one request, which wait for its body. Those that never get it are counted.
@@ -48,6 +53,8 @@ struct Job {
     target: Uri,
     headers: HeaderMap,
     protocol: Protocol,
+    /// Names the mirror: its least endpoint.
+    to: SocketAddr,
     endpoints: Vec<SocketAddr>,
     patience: Patience,
     body: Bytes,
@@ -66,6 +73,7 @@ pub(super) fn copies(tx: &Transaction, plan: &OwnedPlan, template: &Template) {
             target: head.uri,
             headers: head.headers,
             protocol: mirror.protocol,
+            to: *mirror.endpoints.iter().min()?,
             endpoints: mirror.endpoints.clone(),
             patience: Patience::new(plan, None),
             body: Bytes::new(),
@@ -101,14 +109,15 @@ impl Drop for Copies {
 }
 
 fn submit(shared: &Rc<Shared>, job: Job) {
-    let Mirrors { queue, running } = &shared.mirrors;
-    if running.get() < AT_ONCE {
-        running.set(running.get() + 1);
+    let mirrors = &shared.mirrors;
+    if mirrors.has_room(&job) {
+        mirrors.begins(&job);
         tokio::task::spawn_local(run(Rc::clone(shared), job));
         return;
     }
-    let mut queue = queue.borrow_mut();
-    if queue.len() < QUEUED {
+    let mut queue = mirrors.queue.borrow_mut();
+    let of_mirror = queue.iter().filter(|other| other.to == job.to).count();
+    if queue.len() < QUEUED && of_mirror < QUEUED_EACH {
         queue.push_back(job);
     } else {
         shared.counters.mirrors_dropped.inc();
@@ -119,14 +128,46 @@ fn submit(shared: &Rc<Shared>, job: Job) {
 async fn run(shared: Rc<Shared>, job: Job) {
     let mut next = Some(job);
     while let Some(job) = next {
+        let to = job.to;
         match tokio::time::timeout(LONGEST, job.send(&shared)).await {
             Ok(true) => shared.counters.mirrors_sent.inc(),
             Ok(false) | Err(_) => shared.counters.mirrors_failed.inc(),
         }
-        next = shared.mirrors.queue.borrow_mut().pop_front();
+        shared.mirrors.ended(to);
+        next = shared.mirrors.next();
     }
-    let running = &shared.mirrors.running;
-    running.set(running.get().saturating_sub(1));
+}
+
+// === impl Mirrors ===
+
+impl Mirrors {
+    fn has_room(&self, job: &Job) -> bool {
+        let running = self.running.borrow();
+        let of_mirror = running.get(&job.to).copied().unwrap_or_default();
+        of_mirror < AT_ONCE_EACH && running.values().sum::<usize>() < AT_ONCE
+    }
+
+    fn begins(&self, job: &Job) {
+        *self.running.borrow_mut().entry(job.to).or_default() += 1;
+    }
+
+    fn ended(&self, to: SocketAddr) {
+        if let Entry::Occupied(mut running) = self.running.borrow_mut().entry(to) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
+        }
+    }
+
+    /// The first that waits and has room now; it begins.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue.borrow_mut();
+        let at = queue.iter().position(|job| self.has_room(job))?;
+        let job = queue.remove(at)?;
+        self.begins(&job);
+        Some(job)
+    }
 }
 
 // === impl Job ===

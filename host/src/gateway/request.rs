@@ -4,7 +4,8 @@
 use bytes::{BufMut, BytesMut};
 use http::header::{CONTENT_LENGTH, COOKIE, Entry, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::errors::Refusal;
 use super::limits::Limits;
@@ -64,6 +65,7 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if parts.method == Method::TRACE {
         return Err(NO_TRACE);
     }
+    with_path(&mut parts.uri);
     let uri = &parts.uri;
     let path = uri.path_and_query().map_or("", |p| p.as_str());
     let authority = uri.authority().map_or("", |a| a.as_str());
@@ -115,6 +117,20 @@ pub(super) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// `http://a.example?b` has an empty path, which is the same as `/` (RFC 9110 4.2.3).
+fn with_path(uri: &mut Uri) {
+    let Some(path) = uri.path_and_query().filter(|p| p.as_str().starts_with('?')) else {
+        return;
+    };
+    let Ok(path) = PathAndQuery::try_from(format!("/{}", path.as_str())) else {
+        return;
+    };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(path);
+    // Only the path is another: it cannot fail.
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// What hyper is more generous about than is good for those behind: a length that is said twice or

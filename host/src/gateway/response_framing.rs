@@ -1,7 +1,7 @@
 //! The length of an upstream's response: one, or chunks, and nothing that a client could read differently.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::headers;
 
@@ -10,7 +10,7 @@ use super::headers;
 pub(super) struct BadFraming;
 
 /// [`headers::strip_hop_by_hop`] for an upstream's response, whose length gets its one form.
-pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), BadFraming> {
+pub(super) fn strip(headers: &mut HeaderMap, status: StatusCode) -> Result<(), BadFraming> {
     // In most responses there is nothing to do: see there.
     let (mut hop_by_hop, mut coded, mut lengths, mut plain) = (false, false, 0, true);
     for (name, value) in &*headers {
@@ -34,6 +34,11 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), BadFraming> {
     } else if lengths > 1 || !plain {
         let length = one_length(headers).ok_or(BadFraming)?;
         headers.insert(CONTENT_LENGTH, length.into());
+    }
+    if lengths > 0 && (status == StatusCode::NO_CONTENT || status.is_informational()) {
+        // RFC 9110 8.6: "MUST NOT send a Content-Length header field in any response with a status code
+        // of 1xx (Informational) or 204 (No Content)". In HTTP/2 clients take it for an error.
+        headers.remove(CONTENT_LENGTH);
     }
     if hop_by_hop {
         headers::remove_hop_by_hop(headers);
@@ -112,7 +117,7 @@ mod tests {
             ),
         ] {
             let mut seen = map(headers);
-            let stripped = strip(&mut seen);
+            let stripped = strip(&mut seen, StatusCode::OK);
             let length = seen
                 .get(CONTENT_LENGTH)
                 .and_then(|value| value.to_str().ok());
@@ -120,6 +125,20 @@ mod tests {
             if expected.is_ok() {
                 assert!(!seen.contains_key(TRANSFER_ENCODING), "{headers:?}");
             }
+        }
+    }
+    #[test]
+    fn a_response_that_has_no_body_by_its_status_has_no_length() {
+        for (status, expected) in [
+            (StatusCode::NO_CONTENT, None),
+            (StatusCode::SWITCHING_PROTOCOLS, None),
+            // That of what a GET would have got.
+            (StatusCode::NOT_MODIFIED, Some("5")),
+        ] {
+            let mut seen = map(&[("content-length", "5")]);
+            assert_eq!(strip(&mut seen, status), Ok(()));
+            let length = seen.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+            assert_eq!(length, expected.map(str::as_bytes), "{status}");
         }
     }
 }

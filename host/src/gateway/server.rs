@@ -211,7 +211,7 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         return switch(tx, response, read_timeout);
     }
     let (mut head, incoming) = response.into_parts();
-    if let Err(BadFraming) = response_framing::strip(&mut head.headers) {
+    if let Err(BadFraming) = response_framing::strip(&mut head.headers, head.status) {
         tracing::debug!(endpoint = ?tx.endpoint, "a response's length or coding cannot be passed on");
         shared.counters.upstream_failures.inc();
         tx.spoiled();
@@ -234,7 +234,6 @@ pub(super) async fn answer(begun: Begun) -> Reply {
         read_timeout: plan.timeouts.read,
         transaction: tx,
         over: false,
-        begun: false,
         failed: None,
     });
     Response::from_parts(head, body)

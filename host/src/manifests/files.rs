@@ -207,11 +207,10 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     };
     // Without the number of the system's error, which says nothing to people.
     let text = error.to_string();
-    let text = text
-        .split(" (os error")
-        .next()
-        .unwrap_or(&text)
-        .to_lowercase();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    let first = letters.next().unwrap_or_default().to_ascii_lowercase();
+    let text = format!("{first}{}", letters.as_str());
     Problem::new(
         "Unreadable",
         Severity::Error,

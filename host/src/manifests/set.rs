@@ -106,7 +106,26 @@ impl Loaded {
                 (None, found)
             }
         };
-        let broken = |problem: &Problem| matches!(&*problem.code, "Unparsable" | "Unreadable");
+        let held = old.is_some_and(|old| !old.found.objects.is_empty());
+        let nothing = held && found.objects.is_empty();
+        if nothing
+            && let Some(file) = &file
+            && file.text.trim().is_empty()
+        {
+            // Whoever writes it has not got further: `helm template . > all.yaml`.
+            let empty = Problem::new("Unparsable", Severity::Error, "the file is empty");
+            found.problems.push(
+                empty
+                    .hint("to take its objects out remove it, or leave a comment in it")
+                    .at(file.at(1, 1)),
+            );
+        }
+        let broken = |problem: &Problem| match &*problem.code {
+            "Unparsable" | "Unreadable" => true,
+            // The first bytes of what will be one.
+            "NotAnObject" => nothing,
+            _ => false,
+        };
         if let Some(old) = old
             && found.problems.iter().any(broken)
         {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::support::{Dev, connect, directory, free_port, get, until};
 
@@ -84,6 +84,24 @@ fn ports_come_and_go_with_gateways() {
     dev.wait_for(&format!("port {two} is closed"));
     assert!(refused(two));
     assert_eq!(dev.status("/cart"), "200");
+}
+
+#[test]
+fn a_port_that_is_taken_is_tried_again() {
+    let root = directory();
+    let file = root.path().join("gateway.yaml");
+    let mut dev = Dev::start(root.path(), &[]);
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    fs::write(&file, gateway(&[("a", port, "")])).expect("written");
+    dev.wait_for(&format!("port {port} is in use"));
+    drop(taken);
+    // Any change will do.
+    let shop = root.path().join("shop.yaml");
+    let text = fs::read_to_string(&shop).expect("read");
+    fs::write(&shop, text.replace("/cart", "/other")).expect("written");
+    dev.wait_for(&format!("http://127.0.0.1:{port}"));
+    assert_eq!(status(port, "any.example.com", "/a"), "200");
 }
 
 #[test]

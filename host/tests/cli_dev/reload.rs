@@ -109,6 +109,74 @@ fn editors_and_directories_that_come_and_go_are_followed() {
     assert_eq!(dev.status("/third"), "404");
 }
 
+#[test]
+fn a_directory_is_followed_whatever_it_is_called_and_whatever_it_is_in() {
+    let root = tempfile::tempdir().expect("a directory");
+    let manifests = root.path().join("app/manifests");
+    fs::create_dir_all(&manifests).expect("created");
+    fs::write(manifests.join("shop.yaml"), MANIFESTS).expect("written");
+    let mut dev = Dev::start(&manifests, &[]);
+
+    // With a dot in its name, moved in and out.
+    let (away, there) = (root.path().join("away"), manifests.join("shop.example.com"));
+    fs::create_dir(&away).expect("created");
+    let second = at("/second")
+        .replace("name: shop,", "name: second,")
+        .replace("name: web, namespace", "name: other, namespace");
+    fs::write(away.join("second.yaml"), &second).expect("written");
+    fs::rename(&away, &there).expect("moved");
+    dev.wait_for("+ Ingress shop/second");
+    fs::rename(&there, &away).expect("moved");
+    dev.wait_for("- Ingress shop/second");
+
+    // The directory that it is in goes, and another one takes its place.
+    fs::rename(root.path().join("app"), root.path().join("old")).expect("moved");
+    dev.wait_for("what it held before stays in effect");
+    assert_eq!(dev.status("/cart"), "200");
+    fs::create_dir_all(&manifests).expect("created");
+    fs::write(manifests.join("shop.yaml"), at("/new")).expect("written");
+    until("new directory", || dev.status("/new") == "200");
+    fs::write(manifests.join("shop.yaml"), at("/newer")).expect("written");
+    until("its file", || dev.status("/newer") == "200");
+}
+
+#[test]
+fn a_file_that_is_written_slowly_keeps_what_it_held() {
+    let root = directory();
+    let file = root.path().join("shop.yaml");
+    let mut dev = Dev::start(root.path(), &[]);
+    fs::write(&file, "").expect("written");
+    let line = dev.wait_for("the file is empty");
+    assert!(
+        line.contains("what it held before stays in effect"),
+        "{line}"
+    );
+    fs::write(&file, "apiVersion: networki").expect("written");
+    dev.wait_for("NotAnObject");
+    assert_eq!(dev.status("/cart"), "200");
+    fs::write(&file, at("/whole")).expect("written");
+    follows(&mut dev, "~", "/whole");
+    // Whoever means it says so.
+    fs::write(&file, "# nothing\n").expect("written");
+    dev.wait_for("- Ingress shop/shop");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_to_a_directory_leads_to_is_followed() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (manifests, release) = (root.path().join("manifests"), root.path().join("v1.1"));
+    for directory in [&manifests, &release] {
+        fs::create_dir(directory).expect("created");
+    }
+    fs::write(release.join("shop.yaml"), MANIFESTS).expect("written");
+    std::os::unix::fs::symlink("../v1.1", manifests.join("current")).expect("linked");
+    let mut dev = Dev::start(&manifests, &[]);
+    assert_eq!(dev.status("/cart"), "200");
+    fs::write(release.join("shop.yaml"), at("/edited")).expect("written");
+    follows(&mut dev, "~", "/edited");
+}
+
 #[cfg(unix)]
 #[test]
 fn kubernetes_swaps_a_volume_under_files_and_directories() {

@@ -115,6 +115,35 @@ fn the_head_of_a_response_that_breaks_at_once_arrives() {
 }
 
 #[test]
+fn what_came_of_a_response_that_breaks_arrives() {
+    for (head, piece, rest) in [
+        ("content-length: 100", "0123456789", ""),
+        (
+            "transfer-encoding: chunked",
+            "a\r\n0123456789\r\n",
+            "zz\r\n",
+        ),
+    ] {
+        let backend = Backend::scripted(move |peer| {
+            peer.read();
+            peer.write(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{piece}{rest}"));
+        });
+        let proxy = Proxy::start();
+        let endpoints = [backend.addr];
+        let plan = plan(&endpoints);
+        for _ in 0..20 {
+            let mut client = proxy.connect();
+            client.write(plan.get().as_bytes());
+            let lines = client.head();
+            assert_eq!(lines.first().map(String::as_str), Some("HTTP/1.1 200 OK"));
+            let body = client.rest();
+            assert!(body.windows(10).any(|seen| seen == b"0123456789"), "{head}");
+            assert!(!body.ends_with(b"0\r\n\r\n"), "{head}");
+        }
+    }
+}
+
+#[test]
 fn trailers_pass_both_ways() {
     let backend = Backend::scripted(|peer| {
         peer.read();

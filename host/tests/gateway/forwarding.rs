@@ -145,6 +145,11 @@ fn targets_become_origin_form_and_a_missing_host_the_endpoint() {
             "b".to_owned(),
         ),
         (
+            format!("GET http://b?y HTTP/1.1\r\nhost: a\r\n{plan}\r\n"),
+            "GET /?y HTTP/1.1",
+            "b".to_owned(),
+        ),
+        (
             format!("GET /x HTTP/1.0\r\n{plan}\r\n"),
             "GET /x HTTP/1.1",
             backend.addr.to_string(),

@@ -140,10 +140,11 @@ fn a_body_that_never_comes_whole_has_no_copy() {
 
 #[test]
 fn copies_for_which_there_is_no_room_are_dropped() {
-    let (backend, silent) = (Backend::saying("ok"), Backend::silent());
+    let (backend, silent) = (Backend::saying("ok"), [(); 4].map(|()| Backend::silent()));
     let proxy = Proxy::start();
-    let (endpoints, at) = ([backend.addr], [silent.addr]);
-    let mirrors = [http(&at); 4];
+    let endpoints = [backend.addr];
+    let at = [0, 1, 2, 3].map(|mirror: usize| [silent[mirror].addr]);
+    let mirrors = [0, 1, 2, 3].map(|mirror: usize| http(&at[mirror]));
     let get = to(plan(&endpoints), &mirrors).get();
     let mut client = proxy.connect();
     // 64 under way, 256 in the queue.
@@ -153,4 +154,26 @@ fn copies_for_which_there_is_no_room_are_dropped() {
     assert_eq!(proxy.gateway.stats().mirrors_dropped, 4);
     assert_eq!(client.request(&get).text(), "ok");
     assert_eq!(proxy.gateway.stats().mirrors_dropped, 8);
+}
+
+#[test]
+fn a_mirror_that_does_not_answer_takes_no_copies_from_others() {
+    let (backend, silent) = (Backend::saying("ok"), Backend::silent());
+    let mirror = Backend::saying("");
+    let proxy = Proxy::start();
+    let (endpoints, silent, at) = ([backend.addr], [silent.addr], [mirror.addr]);
+    let (mute, good) = ([http(&silent)], [http(&at)]);
+    let mut client = proxy.connect();
+    // 16 under way, 64 in the queue.
+    for _ in 0..81 {
+        let get = to(plan(&endpoints), &mute).get();
+        assert_eq!(client.request(&get).text(), "ok");
+    }
+    assert_eq!(proxy.gateway.stats().mirrors_dropped, 1);
+    for sent in 1..=20 {
+        let get = to(plan(&endpoints), &good).get();
+        assert_eq!(client.request(&get).text(), "ok");
+        until("its copy", || proxy.gateway.stats().mirrors_sent == sent);
+    }
+    assert_eq!(mirror.count(), 20);
 }

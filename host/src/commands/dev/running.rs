@@ -21,7 +21,8 @@ use crate::commands::Failure;
 use crate::commands::answer::{self, Placeholders, Plugins};
 use crate::dump::Dump;
 use crate::gateway::{
-    AccessHook, Certificates, Gateway, GatewayOptions, HostPattern, KeyPair, Listening, Monitor,
+    AccessHook, Certificates, EchoRegistry, Gateway, GatewayOptions, HostPattern, KeyPair,
+    Listening, Monitor,
 };
 use crate::manifests::{self, Locator, ManifestSet};
 use crate::object::ObjectKey;
@@ -42,8 +43,12 @@ pub(super) struct Running {
     /// Of the table in effect.
     pub(super) epoch: u64,
     pub(super) ports: Ports,
+    /// Ports that others have: tried again with each change.
+    taken: BTreeSet<u16>,
     /// Endpoints that are echoes.
     pub(super) echoes: BTreeSet<SocketAddr>,
+    /// The same, with whom they stand for.
+    answering: EchoRegistry,
     pub(super) substitutions: BTreeSet<Substitution>,
     pub(super) problems: Vec<Problem>,
     pub(super) ignored: BTreeSet<ObjectKey>,
@@ -151,7 +156,9 @@ impl Running {
             dump: Arc::default(),
             epoch: 0,
             ports: Ports::new(),
+            taken: BTreeSet::new(),
             echoes: BTreeSet::new(),
+            answering: EchoRegistry::new(),
             substitutions: BTreeSet::new(),
             problems: Vec::new(),
             ignored: BTreeSet::new(),
@@ -263,9 +270,11 @@ impl Running {
             self.config.echo,
             &mut self.addresses,
         );
-        // Before the table names them.
+        // Before the table names them; and requests that came with the table before still go to those
+        // that it named, until the next change.
         self.echoes = echoes.addresses().copied().collect();
-        self.gateway.set_echo(echoes);
+        self.gateway.set_echo(echoes.and(&self.answering));
+        self.answering = echoes;
         objects.extend(self.names.objects());
 
         let changed = self.apply(&objects)?;
@@ -285,8 +294,9 @@ impl Running {
         self.substitutions = substitutions;
         let mut errors = Vec::new();
         let before = self.ports.clone();
+        let taken = self.taken.clone();
         // A certificate can be for another host without the table.
-        if published.is_some() || before.is_empty() || entities {
+        if published.is_some() || before.is_empty() || entities || !taken.is_empty() {
             self.show(&mut errors)?;
         }
         // A Secret can change without the table.
@@ -297,7 +307,10 @@ impl Running {
         // One that only reads otherwise now is not solved.
         let solved = had.saturating_sub(self.problems.len());
         let mut ports = self.ports.clone();
-        ports.retain(|number, port| before.get(number) != Some(port));
+        ports.retain(|number, port| {
+            !self.taken.contains(number)
+                && (before.get(number) != Some(port) || taken.contains(number))
+        });
         let mut closed: Vec<u16> = before.keys().copied().collect();
         closed.retain(|number| !self.ports.contains_key(number));
         Ok(Effect {
@@ -394,7 +407,7 @@ impl Running {
     fn show(&mut self, errors: &mut Vec<String>) -> Result<(), Failure> {
         self.dump = Arc::new(Dump::parse(&self.session.dump()?)?);
         let ports = ports::ports(&self.config, &self.dump);
-        if ports == self.ports {
+        if ports == self.ports && self.taken.is_empty() {
             return Ok(());
         }
         self.gateway
@@ -403,6 +416,7 @@ impl Running {
         self.secure(&ports);
         let listeners = ports::listeners(self.config.bind, &ports);
         let mut ports = ports;
+        let taken = std::mem::take(&mut self.taken);
         if let Err(failed) = self.gateway.set_listeners(&listeners) {
             for error in &failed.0 {
                 let message = ports::explain(&self.config, &ports, error);
@@ -413,7 +427,11 @@ impl Running {
                     ports.remove(&number);
                     self.notes.push(format!("no TLS for Ingress: {message}"));
                 } else {
-                    errors.push(message);
+                    self.taken.insert(number);
+                    // It was said before.
+                    if !taken.contains(&number) {
+                        errors.push(message);
+                    }
                 }
             }
         }

@@ -24,6 +24,9 @@ use crate::manifests;
 /// Editors write a file in several steps within milliseconds; a person does not notice the wait.
 pub(super) const SETTLE: Duration = Duration::from_millis(60);
 
+/// How often it is looked whether directories are still the same.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Links that lead to links; more are a circle.
 const MAX_LINKS: usize = 40;
 
@@ -53,9 +56,14 @@ struct Names {
     entries: BTreeMap<PathBuf, Entry>,
     /// Directories of manifests, without links.
     roots: BTreeSet<PathBuf>,
+    /// Which directories are watched: under the same name there may be another one later.
+    identities: Vec<(PathBuf, Identity)>,
     /// A directory may be another one by now: all have to be watched anew.
     moved: bool,
 }
+
+/// What tells a directory from another one of its name. `None`: there is none.
+type Identity = Option<(u64, u64)>;
 
 /// What an entry of a directory decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +89,7 @@ impl Watch {
     /// Starts to watch.
     pub(super) fn start(watched: Watched, events: Sender<Event>) -> notify::Result<Self> {
         let names = Arc::<Mutex<Names>>::default();
+        look_after(&names, events.clone());
         let known = Arc::clone(&names);
         let debouncer = new_debouncer(SETTLE, None, move |result: DebounceEventResult| {
             let mut names = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,18 +102,7 @@ impl Watch {
                 }
             };
             drop(names);
-            // The receiver is gone when everything ends.
-            if let Some(first) = changed.manifests {
-                let _ = events.send(Event::Manifests(first));
-            }
-            for (kind, first) in [
-                (Kind::Filter, changed.filter),
-                (Kind::Translator, changed.translator),
-            ] {
-                if let Some(first) = first {
-                    let _ = events.send(Event::Module(kind, first));
-                }
-            }
+            changed.send(&events);
         })?;
         let mut watch = Self {
             debouncer,
@@ -172,6 +170,14 @@ impl Watch {
                 Err(error) => result = result.and(Err(error)),
             }
         }
+        let watched = self.directories.keys().cloned();
+        let identities = watched.map(|directory| {
+            let identity = identity(&directory);
+            (directory, identity)
+        });
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.identities = identities.collect();
+        drop(names);
         result
     }
 }
@@ -199,6 +205,21 @@ impl Names {
         for link in files.iter().filter(|file| file.is_symlink()) {
             names.add(link, is_manifest);
         }
+        let directories: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
+        for directory in directories {
+            let there = directory.canonicalize().ok();
+            let Some(there) = there.filter(|there| there.is_dir()) else {
+                continue;
+            };
+            // A file of the command line is watched by its name.
+            let below = manifests.iter().any(|path| {
+                path.is_dir() && path.as_path() != directory && directory.starts_with(path)
+            });
+            if below && !there.ancestors().any(|above| names.roots.contains(above)) {
+                names.add(directory, is_manifest);
+                names.roots.insert(there);
+            }
+        }
         if let Some(path) = &watched.filter {
             names.add(path, |entry| entry.filter = true);
         }
@@ -218,16 +239,25 @@ impl Names {
 
     fn changed(&mut self, events: &[DebouncedEvent]) -> Changed {
         let mut changed = Changed::default();
-        for event in events.iter().filter(|event| mutating(&event.kind)) {
+        for event in events {
+            let rights = matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_)));
+            if !rights && !mutating(&event.kind) {
+                continue;
+            }
             if event.need_rescan() {
                 return self.everything(event.time);
             }
             // What is written to is still what it was.
             let other = !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
             for path in &event.paths {
-                let entry = self.entries.get(path).copied().unwrap_or_default();
+                let mut entry = self.entries.get(path).copied().unwrap_or_default();
+                let manifest = entry.manifests || self.manifest(path, other);
                 self.moved |= entry.leads && other;
-                let manifest = entry.manifests || self.manifest(path);
+                if rights {
+                    // What could not be read may be readable now; a module is still what it was.
+                    (entry.filter, entry.translator) = (false, false);
+                    self.moved |= manifest && path.is_dir();
+                }
                 changed.note(event.time, manifest, entry);
             }
         }
@@ -246,9 +276,9 @@ impl Names {
         changed
     }
 
-    /// Whether a path in a directory of manifests may be, or hold, one: by its extension, or
-    /// without any, as directories have none, gone or not. `..data` is what Kubernetes swaps.
-    fn manifest(&self, path: &Path) -> bool {
+    /// Whether a path in a directory of manifests may be, or hold, one: by its extension, or, unless
+    /// it was only written to, as a directory, gone or not. `..data` is what Kubernetes swaps.
+    fn manifest(&self, path: &Path, other: bool) -> bool {
         if !path
             .ancestors()
             .skip(1)
@@ -266,13 +296,28 @@ impl Names {
             known.any(|known| extension.eq_ignore_ascii_case(known))
         };
         let extension = path.extension().and_then(|extension| extension.to_str());
-        !editor && extension.is_none_or(known)
+        !editor && (extension.is_none_or(known) || (other && !path.is_file()))
     }
 }
 
 // === impl Changed ===
 
 impl Changed {
+    fn send(&self, events: &Sender<Event>) {
+        // The receiver is gone when everything ends.
+        if let Some(first) = self.manifests {
+            let _ = events.send(Event::Manifests(first));
+        }
+        for (kind, first) in [
+            (Kind::Filter, self.filter),
+            (Kind::Translator, self.translator),
+        ] {
+            if let Some(first) = first {
+                let _ = events.send(Event::Module(kind, first));
+            }
+        }
+    }
+
     fn note(&mut self, time: Instant, manifests: bool, entry: Entry) {
         for (first, changed) in [
             (&mut self.manifests, manifests),
@@ -284,6 +329,42 @@ impl Changed {
             }
         }
     }
+}
+
+/// Looks every now and then, for as long as the names are there, whether the directories that are
+/// watched are those that have their names: of one that goes with the directory it is in, or is moved
+/// with it, nothing is heard.
+fn look_after(names: &Arc<Mutex<Names>>, events: Sender<Event>) {
+    let names = Arc::downgrade(names);
+    let look = move || {
+        while let Some(names) = names.upgrade() {
+            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            let other = |(path, was): &(PathBuf, Identity)| identity(path) != *was;
+            if names.identities.iter().any(other) {
+                // Once: they are looked at again when all are watched anew.
+                names.identities.clear();
+                names.everything(Instant::now()).send(&events);
+            }
+            drop(names);
+            std::thread::sleep(LOOK);
+        }
+    };
+    let thread = std::thread::Builder::new().name("directories".to_owned());
+    if let Err(error) = thread.spawn(look) {
+        tracing::warn!(%error, "directories that are replaced are not noticed");
+    }
+}
+
+#[cfg(unix)]
+fn identity(directory: &Path) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = directory.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(directory: &Path) -> Identity {
+    directory.is_dir().then_some((0, 0))
 }
 
 /// Whether something is different afterwards.
@@ -358,14 +439,20 @@ mod tests {
             manifests: vec![root.clone()],
             ..Watched::default()
         });
-        let is = |name: &str| names.manifest(&root.join(name));
+        let is = |name: &str, other: bool| names.manifest(&root.join(name), other);
         for yes in ["a.yaml", "b.YML", "c.json", "sub/d.yaml", "sub", "..data"] {
-            assert!(is(yes), "{yes}");
+            assert!(is(yes, false) && is(yes, true), "{yes}");
         }
         for no in ["a.txt", ".a.yaml", "#a.yaml", "a~", "4913.tmp"] {
-            assert!(!is(no), "{no}");
+            fs::write(root.join(no), "").expect("written");
+            assert!(!is(no, false) && !is(no, true), "{no}");
         }
-        assert!(!names.manifest(Path::new("/elsewhere/a.yaml")));
+        // A directory that came, or one that went and may have been one.
+        fs::create_dir(root.join("shop.example.com")).expect("created");
+        for directory in ["shop.example.com", "conf.d"] {
+            assert!(is(directory, true), "{directory}");
+        }
+        assert!(!names.manifest(Path::new("/elsewhere/a.yaml"), true));
         // The directory itself: it may be removed and made again.
         let entry = names.entries.get(&root).expect("an entry");
         assert!(entry.manifests && entry.leads);

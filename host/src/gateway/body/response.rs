@@ -38,9 +38,7 @@ pub(in crate::gateway) struct Relay {
     pub(in crate::gateway) waits: bool,
     pub(in crate::gateway) transaction: Box<Transaction>,
     pub(in crate::gateway) over: bool,
-    /// It was asked for once: the head is on its way.
-    pub(in crate::gateway) begun: bool,
-    /// The first that came of it.
+    /// It broke off, which is said when what came before is on its way.
     pub(in crate::gateway) failed: Option<hyper::Error>,
 }
 
@@ -87,21 +85,13 @@ impl Relay {
         if self.over {
             return Poll::Ready(None);
         }
-        let piece = match self.failed.take() {
-            Some(error) => Poll::Ready(Some(Err(error))),
-            None => self.poll_piece(cx),
-        };
-        match piece {
-            Poll::Ready(Some(Err(error))) if !self.begun => {
-                // hyper would throw the head away, and the client could not tell this from a gateway
-                // that never answered.
-                (self.begun, self.failed) = (true, Some(error));
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            _ => self.begun = true,
+        if let Some(error) = self.failed.take() {
+            let endpoint = self.transaction.endpoint;
+            tracing::debug!(?endpoint, ?error, "a response broke off");
+            self.broken();
+            return Poll::Ready(Some(Err(BodyError::Upstream(error))));
         }
-        match piece {
+        match self.poll_piece(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waits = false;
                 self.transaction.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -115,10 +105,11 @@ impl Relay {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let endpoint = self.transaction.endpoint;
-                tracing::debug!(?endpoint, ?error, "a response broke off");
-                self.broken();
-                Poll::Ready(Some(Err(BodyError::Upstream(error))))
+                // hyper throws away what it has not sent, the head first of all, and the client could
+                // not tell this from a gateway that never answered. While it waits it sends.
+                self.failed = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Pending => {
                 let timer = match &mut self.timer {
