@@ -12,6 +12,7 @@ mod admin;
 mod certificates;
 mod client_auth;
 mod config;
+mod conflicts;
 mod event;
 mod log;
 mod modules;

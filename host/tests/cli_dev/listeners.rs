@@ -87,6 +87,26 @@ fn ports_come_and_go_with_gateways() {
 }
 
 #[test]
+fn what_a_port_cannot_serve_besides_is_told() {
+    let root = directory();
+    let (port, file) = (free_port(), root.path().join("gateway.yaml"));
+    fs::write(&file, gateway(&[("a", port, "")])).expect("written");
+    let (tls, offset) = (port.to_string(), (port - 80).to_string());
+    let args = ["--ingress-tls-port", &tls, "--port-offset", &offset];
+    let mut dev = Dev::start(root.path(), &args);
+    let told = format!("port {port} is that of HTTP listeners (shop/web/a)");
+    assert!(dev.seen.contains(&told), "{}", dev.seen);
+    assert_eq!(status(port, "any.example.com", "/a"), "200");
+    // Port 80 is the same one here.
+    fs::write(&file, gateway(&[("a", port, ""), ("b", 80, "")])).expect("written");
+    dev.wait_for(&format!(
+        "ports 80 and {port} of Gateways are both {port} here"
+    ));
+    assert_eq!(status(port, "any.example.com", "/a"), "200");
+    assert_eq!(status(port, "any.example.com", "/b"), "404");
+}
+
+#[test]
 fn a_port_that_is_taken_is_tried_again() {
     let root = directory();
     let file = root.path().join("gateway.yaml");

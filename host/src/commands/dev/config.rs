@@ -60,6 +60,10 @@ pub(super) enum ConfigError {
     Resolve(String, String, String),
     #[error("--{0}-wasm: there is no file {1}")]
     Module(&'static str, String),
+    #[error(
+        "--ingress-port and --ingress-tls-port are both {0} (hint: give one another port, or --ingress-tls-port 0)"
+    )]
+    SamePort(u16),
     #[error("--rebuild-on {0}: there is no such file or directory")]
     Source(String),
     #[error("--zone-size {0}: not a size (hint: 64m)")]
@@ -86,6 +90,9 @@ impl Config {
         }
         if let Some(path) = args.rebuild_on.iter().find(|path| !path.exists()) {
             return Err(ConfigError::Source(path.display().to_string()));
+        }
+        if args.ingress_port == args.ingress_tls_port {
+            return Err(ConfigError::SamePort(args.ingress_port));
         }
         let backends = args.backend.iter().map(|text| backend(text));
         Ok(Self {

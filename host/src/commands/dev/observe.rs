@@ -174,6 +174,7 @@ impl Observed {
             notes: running
                 .notes
                 .iter()
+                .chain(&running.conflicts)
                 .chain(&*lock(&self.failures))
                 .cloned()
                 .collect(),

@@ -16,7 +16,7 @@ use super::names::Names;
 use super::ports::{self, Ports};
 use super::pull::Pull;
 use super::stubs::{self, Addresses, Objects, Stubs, Substitution};
-use super::{certificates, client_auth, upstream_tls};
+use super::{certificates, client_auth, conflicts, upstream_tls};
 use crate::commands::Failure;
 use crate::commands::answer::{self, Placeholders, Plugins};
 use crate::dump::Dump;
@@ -43,6 +43,8 @@ pub(super) struct Running {
     /// Of the table in effect.
     pub(super) epoch: u64,
     pub(super) ports: Ports,
+    /// Ports that are wanted for more than one thing.
+    pub(super) conflicts: BTreeSet<String>,
     /// Ports that others have: tried again with each change.
     taken: BTreeSet<u16>,
     /// Endpoints that are echoes.
@@ -156,6 +158,7 @@ impl Running {
             dump: Arc::default(),
             epoch: 0,
             ports: Ports::new(),
+            conflicts: BTreeSet::new(),
             taken: BTreeSet::new(),
             echoes: BTreeSet::new(),
             answering: EchoRegistry::new(),
@@ -407,6 +410,12 @@ impl Running {
     fn show(&mut self, errors: &mut Vec<String>) -> Result<(), Failure> {
         self.dump = Arc::new(Dump::parse(&self.session.dump()?)?);
         let ports = ports::ports(&self.config, &self.dump);
+        let conflicts = conflicts::conflicts(&self.config, &self.dump);
+        // What there is at the start is said there.
+        if !self.ports.is_empty() {
+            errors.extend(conflicts.difference(&self.conflicts).cloned());
+        }
+        self.conflicts = conflicts;
         if ports == self.ports && self.taken.is_empty() {
             return Ok(());
         }

@@ -47,7 +47,7 @@ pub(super) fn banner(out: &mut dyn Write, running: &Running, took: Duration) -> 
     )?;
     heading(out, "Listening")?;
     listeners(out, config, &running.ports, (config.admin, config.pull))?;
-    for note in &running.notes {
+    for note in running.notes.iter().chain(&running.conflicts) {
         let warning = style::WARNING;
         writeln!(out, "{warning}note{warning:#}: {note}")?;
     }

@@ -123,7 +123,7 @@ pub(crate) fn check_line(value: &[u8], field: &'static str) -> Result<(), WireEr
     let (eights, rest) = value.as_chunks::<8>();
     let small = eights.iter().fold(0, |small, eight| {
         let eight = u64::from_le_bytes(*eight);
-        small | eight.wrapping_sub(ABOVE * ALL) & !eight & 0x80 * ALL
+        small | (eight.wrapping_sub(ABOVE * ALL) & !eight & (0x80 * ALL))
     });
     let bad = |bad, b: &u8| bad | (*b == b'\r') | (*b == b'\n') | (*b == 0);
     let looked_at = if small == 0 { rest } else { value };

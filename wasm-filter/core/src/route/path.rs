@@ -86,7 +86,7 @@ fn look(path: &[u8]) -> u8 {
     let mut last = 0;
     for byte in path {
         let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or(REJECTED);
-        seen |= class & (REJECTED | ESCAPE) | (last & SLASH) << 1 & class;
+        seen |= class & (REJECTED | ESCAPE | ((last & SLASH) << 1));
         last = class;
     }
     seen
