@@ -169,9 +169,13 @@ impl Dev {
                 }
                 Event::Manifests(since) => self.reload(since),
                 Event::Module(kind, since) => {
-                    self.renew();
+                    let elsewhere = self.renew();
                     self.loader.changed(kind, since);
-                    Ok(())
+                    if elsewhere {
+                        self.reload(since)
+                    } else {
+                        Ok(())
+                    }
                 }
                 Event::Loaded(loaded) => {
                     let kind = loaded.kind;
@@ -202,7 +206,11 @@ impl Dev {
     }
 
     fn reload(&mut self, since: Instant) -> Result<(), Failure> {
-        self.renew();
+        if self.renew() {
+            for kind in [Kind::Filter, Kind::Translator] {
+                self.loader.changed(kind, since);
+            }
+        }
         let effect = self.running.reload(since)?;
         for error in &effect.errors {
             self.observed.failed(error);
@@ -244,10 +252,16 @@ impl Dev {
         Ok(())
     }
 
-    /// Before files are read after a change.
-    fn renew(&mut self) {
-        if let Some(Err(error)) = self.watch.as_mut().map(Watch::renew) {
-            tracing::warn!(%error, "not everything can be watched");
+    /// Before files are read after a change. True: other directories are watched than before. What
+    /// has happened to anything in between may have been taken for nothing: all is to be read.
+    fn renew(&mut self) -> bool {
+        match self.watch.as_mut().map(Watch::renew) {
+            None => false,
+            Some(Ok(elsewhere)) => elsewhere,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "not everything can be watched");
+                true
+            }
         }
     }
 }

@@ -114,12 +114,24 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches what has appeared or taken another's place. To be called after a change and before
-    /// the files are read: what changes later is seen.
+    /// Watches what has appeared or taken another's place, and says whether that is anything else than
+    /// before. To be called after a change and before the files are read: what changes later is seen.
     ///
     /// # Errors
     /// The first directory that cannot be watched; all others are.
-    pub(super) fn renew(&mut self) -> notify::Result<()> {
+    pub(super) fn renew(&mut self) -> notify::Result<bool> {
+        let mut elsewhere = false;
+        // What appeared after it was looked for and before it was watched is found the next time.
+        for _ in 0..MAX_LINKS {
+            if !self.renew_once()? {
+                break;
+            }
+            elsewhere = true;
+        }
+        Ok(elsewhere)
+    }
+
+    fn renew_once(&mut self) -> notify::Result<bool> {
         let new = Names::of(&self.watched);
         let mut wanted: BTreeMap<PathBuf, bool> = BTreeMap::new();
         for entry in new.entries.keys() {
@@ -151,6 +163,7 @@ impl Watch {
             // It is forgotten already if it was removed.
             let _ = self.debouncer.unwatch(directory);
         }
+        let mut elsewhere = !gone.is_empty();
         self.directories = same;
         let mut result = Ok(());
         for (directory, all) in wanted {
@@ -163,6 +176,7 @@ impl Watch {
             };
             match self.debouncer.watch(&directory, mode) {
                 Ok(()) => {
+                    elsewhere = true;
                     self.directories.insert(directory, all);
                 }
                 // Gone again: its parent tells when it comes back.
@@ -178,7 +192,7 @@ impl Watch {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.identities = identities.collect();
         drop(names);
-        result
+        result.map(|()| elsewhere)
     }
 }
 
