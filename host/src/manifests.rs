@@ -18,6 +18,7 @@ mod parse;
 mod set;
 mod source;
 
+pub(crate) use files::read_file;
 pub use files::{Listing, MAX_FILE_BYTES, STDIN, list};
 pub use locate::Locator;
 pub use object::{Object, prune};

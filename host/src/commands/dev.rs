@@ -167,13 +167,18 @@ impl Dev {
                     let _ = question.reply.send(answer);
                     continue;
                 }
-                Event::Manifests(since) => self.reload(since),
+                Event::Manifests(since) => {
+                    if self.renew() {
+                        self.look_at_modules(since);
+                    }
+                    self.reload(since)
+                }
                 Event::Module(kind, since) => {
-                    let elsewhere = self.renew();
-                    self.loader.changed(kind, since);
-                    if elsewhere {
+                    if self.renew() {
+                        self.look_at_modules(since);
                         self.reload(since)
                     } else {
+                        self.loader.changed(kind, since);
                         Ok(())
                     }
                 }
@@ -206,17 +211,18 @@ impl Dev {
     }
 
     fn reload(&mut self, since: Instant) -> Result<(), Failure> {
-        if self.renew() {
-            for kind in [Kind::Filter, Kind::Translator] {
-                self.loader.changed(kind, since);
-            }
-        }
         let effect = self.running.reload(since)?;
         for error in &effect.errors {
             self.observed.failed(error);
         }
         let mut out = self.running.config.out();
         Ok(show::effect(&mut out, &self.running.config, &effect)?)
+    }
+
+    fn look_at_modules(&mut self, since: Instant) {
+        for kind in [Kind::Filter, Kind::Translator] {
+            self.loader.changed(kind, since);
+        }
     }
 
     /// Puts a module in place, if it is one and starts.

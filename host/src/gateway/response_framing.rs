@@ -127,6 +127,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn a_response_that_has_no_body_by_its_status_has_no_length() {
         for (status, expected) in [

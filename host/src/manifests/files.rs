@@ -88,7 +88,7 @@ pub fn list(paths: &[PathBuf]) -> Listing {
 /// Reads one file of a listing.
 pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
     let name = path.display().to_string();
-    let bytes = read_limited(path).map_err(|error| Box::new(unreadable(path, &error)))?;
+    let bytes = read_input(path).map_err(|error| Box::new(unreadable(path, &error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
@@ -124,18 +124,34 @@ pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Box<Problem>> {
     Ok(Arc::new(SourceFile { name, format, text }))
 }
 
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    let input: Box<dyn Read> = if path.as_os_str() == STDIN {
-        Box::new(io::stdin().lock())
+fn read_input(path: &Path) -> io::Result<Vec<u8>> {
+    if path.as_os_str() == STDIN {
+        read_limited(io::stdin().lock())
     } else {
-        Box::new(fs::File::open(path)?)
-    };
+        read_file(path)
+    }
+}
+
+/// All of a file of at most [`MAX_FILE_BYTES`]; of a larger one nothing is read.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    if file.metadata()?.len() > MAX_FILE_BYTES {
+        return Err(too_large());
+    }
+    read_limited(file)
+}
+
+fn read_limited(input: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other("bigger than 256 MiB"));
+        return Err(too_large());
     }
     Ok(bytes)
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("bigger than 256 MiB")
 }
 
 fn walk(directory: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, listing: &mut Listing) {

@@ -4,8 +4,7 @@
 //! changes go through: a manifest that is edited meanwhile does not wait.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -19,10 +18,8 @@ use wasmparser::{BinaryReaderError, Parser, Payload};
 use super::config::Config;
 use super::event::Event;
 use crate::commands::Failure;
+use crate::manifests;
 use crate::translator::{ModuleError, TranslatorEngine, TranslatorModule};
-
-/// More than any module has; compiled it takes several times as much memory.
-const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Which module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +51,6 @@ pub(super) struct Loaded {
 pub(super) enum ModuleFault {
     #[error("cannot read it: {}", without_number(.0))]
     Unreadable(io::Error),
-    #[error("it is bigger than 256 MiB")]
-    TooLarge,
     #[error("it is no WebAssembly (hint: it has to be {})", .0.form())]
     NotWasm(Kind),
     #[error("it is {} (hint: is it {}?)", .0.other().form(), .0.other().file())]
@@ -196,25 +191,10 @@ fn read(
     builtin: &'static [u8],
 ) -> Result<Cow<'static, [u8]>, ModuleFault> {
     let wasm = match path {
-        Some(path) => Cow::from(read_file(path)?),
+        Some(path) => Cow::from(manifests::read_file(path).map_err(ModuleFault::Unreadable)?),
         None => Cow::from(builtin),
     };
     kind.check(&wasm)?;
-    Ok(wasm)
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, ModuleFault> {
-    let mut wasm = Vec::new();
-    let file = File::open(path).map_err(ModuleFault::Unreadable)?;
-    let mut some = file.take(MAX_FILE_BYTES + 1);
-    let length = some.get_ref().metadata().map_or(0, |file| file.len());
-    if length <= MAX_FILE_BYTES {
-        some.read_to_end(&mut wasm)
-            .map_err(ModuleFault::Unreadable)?;
-    }
-    if length > MAX_FILE_BYTES || wasm.len() as u64 > MAX_FILE_BYTES {
-        return Err(ModuleFault::TooLarge);
-    }
     Ok(wasm)
 }
 

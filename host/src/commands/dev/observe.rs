@@ -178,7 +178,7 @@ impl Observed {
                 .chain(&*lock(&self.failures))
                 .cloned()
                 .collect(),
-            echoes: running.echoes.clone(),
+            echoes: running.echoes.addresses().copied().collect(),
         }));
         let change = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
         self.tail.tell("change", &change.to_string());

@@ -1,7 +1,6 @@
 //! Everything that runs: translator, shared data, gateway; and how a change gets through it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,9 +47,7 @@ pub(super) struct Running {
     /// Ports that others have: tried again with each change.
     taken: BTreeSet<u16>,
     /// Endpoints that are echoes.
-    pub(super) echoes: BTreeSet<SocketAddr>,
-    /// The same, with whom they stand for.
-    answering: EchoRegistry,
+    pub(super) echoes: EchoRegistry,
     pub(super) substitutions: BTreeSet<Substitution>,
     pub(super) problems: Vec<Problem>,
     pub(super) ignored: BTreeSet<ObjectKey>,
@@ -160,8 +157,7 @@ impl Running {
             ports: Ports::new(),
             conflicts: BTreeSet::new(),
             taken: BTreeSet::new(),
-            echoes: BTreeSet::new(),
-            answering: EchoRegistry::new(),
+            echoes: EchoRegistry::new(),
             substitutions: BTreeSet::new(),
             problems: Vec::new(),
             ignored: BTreeSet::new(),
@@ -275,9 +271,8 @@ impl Running {
         );
         // Before the table names them; and requests that came with the table before still go to those
         // that it named, until the next change.
-        self.echoes = echoes.addresses().copied().collect();
-        self.gateway.set_echo(echoes.and(&self.answering));
-        self.answering = echoes;
+        self.gateway.set_echo(echoes.and(&self.echoes));
+        self.echoes = echoes;
         objects.extend(self.names.objects());
 
         let changed = self.apply(&objects)?;

@@ -27,6 +27,9 @@ pub(super) const SETTLE: Duration = Duration::from_millis(60);
 /// How often it is looked whether directories are still the same.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often what is watched is looked for anew while it changes; later changes are heard.
+const MAX_ROUNDS: usize = 8;
+
 /// Links that lead to links; more are a circle.
 const MAX_LINKS: usize = 40;
 
@@ -122,7 +125,7 @@ impl Watch {
     pub(super) fn renew(&mut self) -> notify::Result<bool> {
         let mut elsewhere = false;
         // What appeared after it was looked for and before it was watched is found the next time.
-        for _ in 0..MAX_LINKS {
+        for _ in 0..MAX_ROUNDS {
             if !self.renew_once()? {
                 break;
             }
